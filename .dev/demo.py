@@ -1,0 +1,68 @@
+"""Run the main example against an imitation portal in a real Airflow, and show what it did."""
+
+import json
+import sys
+
+from local_airflow import ROOT, make_environment, make_home, run_airflow, step
+
+from airflow_provider_b24.sandbox import PortalServer, seeded_portal
+
+DAG = "example_set_contact_companies"
+CONTACT = 82
+EXPECTED = [(8, "Y", 100), (9, "N", 200), (10, "N", 400)]
+# The example on the documentation page of crm.contact.company.items.set.
+DOCUMENTED_BODY = {
+    "id": 82,
+    "items": [
+        {"COMPANY_ID": 8, "IS_PRIMARY": "Y", "SORT": 100},
+        {"COMPANY_ID": 9, "SORT": 200},
+        {"COMPANY_ID": 10, "SORT": 400},
+    ],
+}
+
+
+def main() -> None:
+    home = make_home("demo")
+    log = home / "demo.log"
+    portal = seeded_portal()
+    with PortalServer(portal) as server:
+        print(f"An imitation portal at {server.url}, a real Airflow in {home.relative_to(ROOT)}")
+        before = read_companies(portal)
+        environment = make_environment(home) | {"AIRFLOW_CONN_BITRIX24_DEFAULT": server.connection_json()}
+        with step("airflow db migrate"):
+            run_airflow("db", "migrate", environment=environment, log=log)
+        with step(f"airflow dags test {DAG}"):
+            run_airflow("dags", "test", DAG, environment=environment, log=log)
+        after = read_companies(portal)
+
+    contact = portal.contact(CONTACT)
+    print(f"\nThe companies of contact {CONTACT}, {contact['NAME']} {contact['LAST_NAME']}")
+    print_companies("before", before, portal)
+    print_companies("after", after, portal)
+    writes = [entry for entry in portal.journal if entry.method.startswith("crm.contact.company.items.set")]
+    print("\nThe request that did it")
+    for write in writes:
+        print(f"  {write.http_method} {write.path}\n  {json.dumps(write.body)}")
+    print(f"\nAll that Airflow said is in {log.relative_to(ROOT)}")
+
+    if after != EXPECTED:
+        sys.exit(f"Failed: contact {CONTACT} should have {EXPECTED}, it has {after}")
+    if [(write.http_method, write.body) for write in writes] != [("POST", DOCUMENTED_BODY)]:
+        sys.exit(f"Failed: the write should be one POST of {json.dumps(DOCUMENTED_BODY)}")
+    print(f"Done: contact {CONTACT} has exactly the companies of the documentation's example.")
+
+
+def read_companies(portal):
+    return [(row["COMPANY_ID"], row["IS_PRIMARY"], row["SORT"]) for row in portal.bindings(CONTACT)]
+
+
+def print_companies(when, companies, portal):
+    print(f"  {when:8}{'id':>4}  {'company':28} {'primary':8} {'sort':>4}")
+    for company, primary, sort in companies:
+        print(f"  {'':8}{company:4}  {portal.company(company)['TITLE']:28} {primary:8} {sort:4}")
+    if not companies:
+        print(f"  {'':8}none")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Run the tests that meet Airflow on each supported line of it; arguments go to pytest."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = ["tests/test_run_dag.py", "tests/hooks", "tests/operators", "tests/contract"]
+
+
+def main(arguments: list[str]) -> None:
+    old_python = find_python_for_old_airflow()
+    lines = [
+        ("2.11", ".matrix/2.11", ".dev/airflow-2.11.txt", old_python),
+        ("3.0", ".matrix/3.0", ".dev/airflow-3.0.txt", old_python),
+        ("newest", ".venv", ".dev/requirements.txt", sys.executable),
+    ]
+    results = {}
+    for line, environment, requirements, python in lines:
+        print(f"\n===== Airflow {line} =====", flush=True)
+        started = time.monotonic()
+        if subprocess.call([python, ROOT / ".dev/setup.py", environment, requirements]):
+            sys.exit(f"Failed: no environment for Airflow {line}")
+        command = [ROOT / environment / "bin/python", "-m", "pytest", *(arguments or TESTS)]
+        code = subprocess.call(command, cwd=ROOT)
+        results[line] = "passed" if code == 0 else f"FAILED, pytest's exit code {code}"
+        results[line] += f" ({time.monotonic() - started:.0f} s)"
+    print()
+    for line, result in results.items():
+        print(f"Airflow {line:7} {result}")
+    sys.exit(any("FAILED" in result for result in results.values()))
+
+
+def find_python_for_old_airflow() -> str:
+    """Airflow 2.11 and 3.0 run on Python 3.11 and 3.12 only."""
+    for python in (sys.executable, "python3.12", "python3.11"):
+        try:
+            probe = [python, "-c", "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))"]
+            if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+                return python
+        except FileNotFoundError:
+            continue
+    sys.exit("Airflow 2.11 and 3.0 need Python 3.11 or 3.12, and neither python3.12 nor python3.11 is here.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

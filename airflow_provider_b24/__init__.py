@@ -1,0 +1,3 @@
+"""Apache Airflow provider for the Bitrix24 CRM."""
+
+__version__ = "0.1.0"

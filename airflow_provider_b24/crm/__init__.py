@@ -1,0 +1,1 @@
+"""What the calls mean in the CRM. Knows neither Airflow nor HTTP."""

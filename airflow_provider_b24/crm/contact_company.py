@@ -1,0 +1,69 @@
+"""
+The six methods that bind companies to a contact; each function returns the call.
+
+https://apidocs.bitrix24.com/api-reference/crm/contacts/company/index.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_b24.crm.bindings import CompanyBinding, to_wire
+from airflow_provider_b24.rest.calls import Call, Settlement
+
+PREFIX = "crm.contact.company"
+
+
+def set_companies(contact_id: int, bindings: Sequence[CompanyBinding]) -> Call:
+    """``crm.contact.company.items.set``: replace the companies of a contact; answers True."""
+    return Call(f"{PREFIX}.items.set", {"id": contact_id, "items": to_wire(bindings)})
+
+
+def get_companies(contact_id: int) -> Call:
+    """``crm.contact.company.items.get``: the bindings of a contact; ``[]`` also if there is no contact."""
+    return Call(f"{PREFIX}.items.get", {"id": contact_id})
+
+
+def clear_companies(contact_id: int) -> Call:
+    """``crm.contact.company.items.delete``: unbind all companies of a contact; answers True."""
+    return Call(f"{PREFIX}.items.delete", {"id": contact_id})
+
+
+def add_company(contact_id: int, binding: CompanyBinding) -> Call:
+    """``crm.contact.company.add``: bind one company; answers True, or False if it was bound already."""
+    return Call(
+        f"{PREFIX}.add",
+        {"id": contact_id, "fields": binding.to_wire()},
+        Settlement(get_companies(contact_id), lambda rows: binding.company_id in company_ids(rows)),
+    )
+
+
+def delete_company(contact_id: int, company_id: int) -> Call:
+    """``crm.contact.company.delete``: unbind one company; answers True, or False if it was not bound."""
+    return Call(
+        f"{PREFIX}.delete",
+        {"id": contact_id, "fields": {"COMPANY_ID": company_id}},
+        Settlement(get_companies(contact_id), lambda rows: company_id not in company_ids(rows)),
+    )
+
+
+def get_fields() -> Call:
+    """``crm.contact.company.fields``: the description of a binding's fields."""
+    return Call(f"{PREFIX}.fields")
+
+
+def find_companies(company_ids: Sequence[int]) -> Call:
+    """
+    ``crm.item.list`` of the companies with these ids, at most 50: the portal leaves out what does not exist
+    and what the user may not read.
+    """
+    return Call(
+        "crm.item.list",
+        {"entityTypeId": 4, "select": ["id"], "filter": {"@id": list(company_ids)}, "start": -1},
+    )
+
+
+def company_ids(rows: Any) -> set[int]:
+    """The companies in an answer of ``items.get``."""
+    return {int(row["COMPANY_ID"]) for row in rows}

@@ -1,0 +1,177 @@
+"""The hook: an Airflow connection turned into a configured client, and the calls people need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+
+from airflow_provider_b24.connection import form_widgets, portal_config, secrets, ui_field_behaviour
+from airflow_provider_b24.crm import contact_company
+from airflow_provider_b24.crm.bindings import (
+    CompanyBinding,
+    parse_bindings,
+    parse_flag,
+    parse_id,
+    parse_sort,
+    to_wire,
+)
+from airflow_provider_b24.crm.ghosts import refuse_ghosts
+from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.rest.errors import Bitrix24Error
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.rest.client import Client
+    from airflow_provider_b24.rest.config import PortalConfig
+    from airflow_provider_b24.rest.replies import Outcome
+
+
+class Bitrix24Hook(BaseHook):
+    """
+    Talk to a Bitrix24 portal through an Airflow connection of type ``bitrix24``.
+
+    :param bitrix24_conn_id: id of the connection.
+    :param max_wait: longest wait in seconds that is slept through when the portal dictates it; a longer one
+        raises ``Bitrix24OperatingLimitError`` with ``retry_at``. None: any wait is slept through.
+
+    Every method raises ``Bitrix24InputError`` (a ``ValueError``) for input it refuses before sending, and
+    otherwise a ``Bitrix24Error`` that tells whether it is temporary.
+    """
+
+    conn_name_attr = "bitrix24_conn_id"
+    default_conn_name = "bitrix24_default"
+    conn_type = "bitrix24"
+    hook_name = "Bitrix24"
+
+    def __init__(
+        self,
+        bitrix24_conn_id: str = default_conn_name,
+        *,
+        max_wait: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bitrix24_conn_id = bitrix24_conn_id
+        self.max_wait = max_wait
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Fields of the connection form, for Airflow below 3.2; newer ones read the provider's metadata."""
+        return form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Labels of the connection form, for Airflow below 3.2."""
+        return ui_field_behaviour()
+
+    def get_conn(self) -> Client:
+        """Return the client; made at the first use and kept."""
+        return self._client
+
+    @cached_property
+    def config(self) -> PortalConfig:
+        """The connection, checked; every secret in it is registered with Airflow's masker."""
+        config = portal_config(self.get_connection(self.bitrix24_conn_id))
+        for secret in secrets(config):
+            mask_secret(secret)
+        return config
+
+    @cached_property
+    def _client(self) -> Client:
+        # requests is loaded here and nowhere earlier: parsing a DAG costs nothing.
+        from airflow_provider_b24.hooks.wiring import build_client
+
+        return build_client(self.config, self.bitrix24_conn_id, max_wait=self.max_wait)
+
+    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Call a REST method and return its ``result``."""
+        return self._client.call(method, params).result
+
+    def batch(self, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
+        """
+        Carry out any number of calls, 50 to a request; one outcome each, in input order.
+
+        :param halt: skip everything after the first failure.
+        """
+        return self._client.batch(calls, halt=halt)
+
+    def iterate(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield every row of a list method, page by page."""
+        return self._client.pages(method, params)
+
+    def contact_url(self, contact_id: int) -> str:
+        """Return the address of a contact's card; it holds no secret."""
+        return f"{self.config.url}/crm/contact/details/{parse_id(contact_id, 'contact_id')}/"
+
+    def get_contact_companies(self, contact_id: int) -> list[dict[str, Any]]:
+        """
+        Return the companies of a contact (``crm.contact.company.items.get``), by SORT.
+
+        Shape: ``[{"COMPANY_ID": 8, "SORT": 100, "ROLE_ID": 0, "IS_PRIMARY": "Y"}, ...]``. Also empty for a
+        contact that does not exist: the portal does not tell.
+        """
+        rows = self._perform(contact_company.get_companies(parse_id(contact_id, "contact_id")))
+        numbers = ("COMPANY_ID", "SORT", "ROLE_ID")
+        plain = [{**row, **{name: int(row.get(name) or 0) for name in numbers}} for row in rows]
+        return sorted(plain, key=lambda row: (row["SORT"], row["COMPANY_ID"]))
+
+    def set_contact_companies(
+        self, contact_id: int, items: Any, *, allow_empty: bool = False, check_companies: bool = False
+    ) -> list[dict[str, Any]]:
+        """
+        Replace the companies of a contact (``crm.contact.company.items.set``); return the items sent.
+
+        :param items: see ``crm.bindings.parse_bindings``.
+        :param allow_empty: whether an empty list is meant; it unbinds every company.
+        :param check_companies: refuse companies that do not exist or that the user may not read; the portal
+            would store the binding all the same.
+        """
+        contact = parse_id(contact_id, "contact_id")
+        bindings = parse_bindings(items, allow_empty=allow_empty)
+        if check_companies:
+            refuse_ghosts(bindings, self._perform)
+        self._perform(contact_company.set_companies(contact, bindings))
+        return to_wire(bindings)
+
+    def add_contact_company(
+        self,
+        contact_id: int,
+        company_id: int,
+        *,
+        is_primary: bool | str | None = None,
+        sort: int | None = None,
+    ) -> bool:
+        """Bind one company (``crm.contact.company.add``); False if it was bound already."""
+        binding = CompanyBinding(
+            parse_id(company_id, "company_id"), parse_flag(is_primary, "is_primary"), parse_sort(sort, "sort")
+        )
+        return bool(self._perform(contact_company.add_company(parse_id(contact_id, "contact_id"), binding)))
+
+    def delete_contact_company(self, contact_id: int, company_id: int) -> bool:
+        """Unbind one company (``crm.contact.company.delete``); False if it was not bound."""
+        call = contact_company.delete_company(
+            parse_id(contact_id, "contact_id"), parse_id(company_id, "company_id")
+        )
+        return bool(self._perform(call))
+
+    def clear_contact_companies(self, contact_id: int) -> None:
+        """Unbind every company of a contact (``crm.contact.company.items.delete``)."""
+        self._perform(contact_company.clear_companies(parse_id(contact_id, "contact_id")))
+
+    def get_contact_company_fields(self) -> dict[str, Any]:
+        """Return the description of a binding's fields (``crm.contact.company.fields``)."""
+        return dict(self._perform(contact_company.get_fields()))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the portal who we are and what we may do; one batch, no change."""
+        from airflow_provider_b24.hooks.check import check_portal
+
+        try:
+            return check_portal(self._client)
+        except Bitrix24Error as error:
+            return False, str(error)
+
+    def _perform(self, call: Call) -> Any:
+        return self._client.perform(call).result

@@ -1,0 +1,1 @@
+"""Bitrix24's REST protocol. Knows neither Airflow nor the CRM."""

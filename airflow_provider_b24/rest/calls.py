@@ -1,0 +1,148 @@
+"""A call of a REST method, whether it may be repeated, and how it is written inside a batch."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_b24.rest.errors import Bitrix24InputError
+
+MAX_BATCH = 50  # https://apidocs.bitrix24.com/settings/how-to-call-rest-api/batch.html
+
+_METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
+_READS = frozenset(
+    {"get", "list", "fields", "types", "current", "profile", "scope", "methods", "time", "info"}
+)
+_CONSUMING_READS = frozenset({"event.offline.get"})  # deletes what it returns
+_REPLACES = re.compile(
+    r"crm\.(contact\.company|company\.contact|deal\.contact|lead\.contact|quote\.contact)\.items\.(set|delete)"
+)
+
+
+@lru_cache(maxsize=512)
+def check_method(method: str) -> str:
+    """Return ``method`` if it is a method name and nothing else; a template must not change the address."""
+    if not isinstance(method, str) or not _METHOD.fullmatch(method):
+        raise Bitrix24InputError(
+            f"method must be a REST method name such as 'crm.contact.get', got {method!r:.80}"
+        )
+    return method
+
+
+@lru_cache(maxsize=512)
+def is_repeatable(method: str) -> bool:
+    """Whether running ``method`` twice leaves the portal as running it once does, with the same answer."""
+    name = method.lower()
+    if name in _CONSUMING_READS:
+        return False
+    return name.rpartition(".")[2] in _READS or _REPLACES.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How to find out whether a write was carried out whose answer was lost."""
+
+    read: Call
+    applied: Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One call of a REST method.
+
+    :param method: name of the REST method, e.g. ``crm.contact.company.items.set``.
+    :param params: its parameters, JSON values; dates and times are sent in ISO 8601.
+    :param settlement: for a write that must not be repeated blindly: how to look whether it took effect.
+    """
+
+    method: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    settlement: Settlement | None = None
+
+    def __post_init__(self) -> None:
+        check_method(self.method)
+        if not isinstance(self.params, Mapping):
+            raise Bitrix24InputError(
+                f"params must be a mapping, got {type(self.params).__name__}", method=self.method
+            )
+
+    @property
+    def repeatable(self) -> bool:
+        return is_repeatable(self.method)
+
+
+def json_params(call: Call) -> dict[str, Any]:
+    """Return the call's parameters as plain JSON values, for the body of a single request."""
+    return {str(key): _json_value(value, str(key), call.method) for key, value in call.params.items()}
+
+
+def batch_command(call: Call) -> str:
+    """
+    Write a call as a command of a batch: ``method?query``, the query as PHP reads it.
+
+    ``None`` becomes an empty value, booleans ``1`` and ``0``. An empty list or mapping cannot be written in
+    a query and is refused instead of dropped.
+    """
+    if call.method.lower() == "batch":
+        raise Bitrix24InputError("a batch cannot hold another batch", method=call.method)
+    pairs = [
+        pair for key, value in call.params.items() for pair in _pairs(_quoted(str(key)), value, call.method)
+    ]
+    return f"{call.method}?{'&'.join(pairs)}" if pairs else call.method
+
+
+def batch_params(calls: Sequence[Call], halt: bool = False) -> dict[str, Any]:
+    """Return the body of a ``batch`` request; the commands' keys are their positions."""
+    return {"halt": int(halt), "cmd": [batch_command(call) for call in calls]}
+
+
+@lru_cache(maxsize=1024)
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _pairs(key: str, value: Any, method: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        children = [(_quoted(str(name)), child) for name, child in value.items()]
+    elif isinstance(value, list | tuple):
+        children = [(str(index), child) for index, child in enumerate(value)]
+    else:
+        yield f"{key}={_query_value(_json_value(value, key, method))}"
+        return
+    if not children:
+        raise Bitrix24InputError(
+            f"{key} is empty, and a command of a batch cannot carry an empty {type(value).__name__}: "
+            "leave it out, or call the method alone",
+            method=method,
+        )
+    for name, child in children:
+        yield from _pairs(f"{key}[{name}]", child, method)
+
+
+def _query_value(scalar: Any) -> str:
+    if scalar is None:
+        return ""
+    if isinstance(scalar, int):
+        return str(int(scalar))
+    return quote(str(scalar), safe="")
+
+
+def _json_value(value: Any, path: str, method: str) -> Any:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _json_value(child, f"{path}[{key}]", method) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(child, f"{path}[{index}]", method) for index, child in enumerate(value)]
+    raise Bitrix24InputError(f"{path} cannot be sent: {value!r:.80} ({type(value).__name__})", method=method)

@@ -1,0 +1,204 @@
+"""Calls, batches, any number of calls, pages: paced, and repeated where that is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pendulum
+
+from airflow_provider_b24.rest.auth import Auth
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call, batch_command, json_params
+from airflow_provider_b24.rest.engine import Run
+from airflow_provider_b24.rest.errors import (
+    Bitrix24Error,
+    Bitrix24InputError,
+    Bitrix24OperatingLimitError,
+    Bitrix24RateLimitError,
+    Bitrix24TokenExpiredError,
+    Bitrix24UnknownOutcomeError,
+)
+from airflow_provider_b24.rest.pacing import Bucket, Clock, Ledger, SystemClock
+from airflow_provider_b24.rest.paging import Paging
+from airflow_provider_b24.rest.replies import Outcome, Reply, read_batch, read_reply
+from airflow_provider_b24.rest.retry import PATIENCE, Patience, fate, long_wait, was_executed
+from airflow_provider_b24.rest.transport import Transport
+
+_REFERENCES = ("$result[", "$next[", "$total[")
+
+
+class Client:
+    """
+    A portal, ready to be called; safe to use from several threads.
+
+    :param transport: HTTP to the portal.
+    :param auth: how requests are signed.
+    :param bucket: the portal's request bucket; None means that no limit is kept.
+    :param clock: time and waiting.
+    :param patience: seconds without progress after which a temporary error is passed on.
+    :param max_wait: longest single wait in seconds that is slept through. A longer one ends the call or run
+        with a ``Bitrix24OperatingLimitError`` whose ``retry_at`` says when to go on; None: never.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        auth: Auth,
+        *,
+        bucket: Bucket | None = None,
+        clock: Clock | None = None,
+        patience: float = PATIENCE,
+        max_wait: float | None = None,
+    ) -> None:
+        self.transport = transport
+        self.clock: Clock = clock or SystemClock()
+        self.bucket = bucket
+        self.ledger = Ledger(self.clock)
+        self.max_wait = max_wait
+        self._auth = auth
+        self._patience = patience
+
+    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Reply:
+        """Call one REST method and return its reply."""
+        return self.perform(Call(method, params or {}))
+
+    def perform(self, call: Call) -> Reply:
+        """
+        Carry out one call: wait for a turn, send, repeat while that is safe and patience lasts.
+
+        :raises Bitrix24ApiError: the portal refused, for good or beyond patience.
+        :raises Bitrix24UnknownOutcomeError: the answer to a write was lost that must not be repeated.
+        """
+        return self._perform(call, json_params(call), call.repeatable)
+
+    def batch(self, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
+        """
+        Carry out any number of calls, up to 50 in a request, and return one outcome each, in input order.
+
+        With ``halt`` the requests follow one another and everything after the first failure is skipped.
+        Commands that refer to one another (``$result[0][ID]``, by position) stay in one request.
+        """
+        calls = list(calls)
+        commands = [batch_command(call) for call in calls]
+        refers = any(mark in part for call in calls for part in _texts(call.params) for mark in _REFERENCES)
+        if refers and len(calls) > MAX_BATCH:
+            raise Bitrix24InputError(
+                f"calls that refer to one another fit one batch of {MAX_BATCH}, got {len(calls)}"
+            )
+        if halt or refers:
+            return self._batch_in_order(calls, commands, halt)
+        return list(self.run_all(calls))
+
+    def run_all(self, calls: Iterable[Call]) -> Iterator[Outcome]:
+        """
+        Carry out any iterable of calls in full batches, a few in flight, and yield outcomes in input order.
+
+        Never raises for what the portal answers. When the portal stays away longer than patience lasts,
+        or refuses the credentials, the calls left come out as ``skipped``, with the reason as ``error``.
+        """
+        return iter(Run(self, calls))
+
+    def pages(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
+        """Yield every row of a list method, page by page, in constant memory."""
+        return iter(Paging(self.call, method, params or {}))
+
+    def patience(self) -> Patience:
+        return Patience(self.clock, self._patience, self.max_wait)
+
+    def attempt(self, method: str, params: Mapping[str, Any]) -> Reply:
+        """Send one request once; an expired token is renewed and the request replayed."""
+        path, body = self._auth.sign(method, params)
+        try:
+            return read_reply(self.transport.send(path, body, method), method)
+        except Bitrix24TokenExpiredError:
+            if not self._auth.renew(body):
+                raise
+        path, body = self._auth.sign(method, params)
+        return read_reply(self.transport.send(path, body, method), method)
+
+    def note_refusal(self, error: Bitrix24Error, method: str) -> None:
+        """Remember a limit's refusal, and put the time to wait for into the error."""
+        if isinstance(error, Bitrix24RateLimitError) and self.bucket is not None:
+            self.bucket.refused()
+        if isinstance(error, Bitrix24OperatingLimitError):
+            error.retry_at = pendulum.from_timestamp(self.ledger.refused(method))
+
+    def close(self) -> None:
+        self.transport.close()
+
+    def _perform(self, call: Call, params: Mapping[str, Any], repeatable: bool) -> Reply:
+        patience = self.patience()
+        while True:
+            self._wait_turn(call.method, patience)
+            try:
+                reply = self.attempt(call.method, params)
+            except Bitrix24Error as error:
+                self.note_refusal(error, call.method)
+                failure = error
+            else:
+                self.ledger.record(call.method, reply.time, seconds=reply.time.duration)
+                return reply
+            if was_executed(failure) and not repeatable:
+                settled = self._settle(call, failure)
+                if settled is not None:
+                    return settled
+            pause = patience.pause(failure)
+            if pause is None:
+                raise failure
+            self.clock.sleep(pause)
+
+    def _settle(self, call: Call, failure: Bitrix24Error) -> Reply | None:
+        """Find out whether a write whose answer was lost took effect; None means that it did not."""
+        if call.settlement is None:
+            raise Bitrix24UnknownOutcomeError(
+                failure.description, http_status=failure.http_status, method=call.method
+            ) from failure
+        found = self.perform(call.settlement.read)
+        return Reply(result=True) if call.settlement.applied(found.result) else None
+
+    def _wait_turn(self, method: str, patience: Patience) -> None:
+        ready_at = self.ledger.ready_at(method)
+        wait = ready_at - self.clock.now()
+        if wait > 0:
+            if not patience.outlasts(ready_at):
+                raise long_wait(method, ready_at)
+            self.clock.sleep(wait)
+        while self.bucket is not None:
+            start, refusals = self.bucket.reserve()
+            wait = start - self.clock.now()
+            if wait <= 0:
+                return
+            self.clock.sleep(wait)
+            if self.bucket.is_current(refusals):
+                return
+
+    def _batch_in_order(self, calls: Sequence[Call], commands: Sequence[str], halt: bool) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for first in range(0, len(calls), MAX_BATCH):
+            chunk = calls[first : first + MAX_BATCH]
+            ended = next((one.error for one in outcomes if one.status != "success"), None) if halt else None
+            if ended is not None:
+                outcomes += [Outcome(call, "skipped", error=ended) for call in chunk]
+                continue
+            params = {"halt": int(halt), "cmd": commands[first : first + MAX_BATCH]}
+            outcomes += self._one_batch(chunk, params, halt)
+        return outcomes
+
+    def _one_batch(self, chunk: Sequence[Call], params: Mapping[str, Any], halt: bool) -> list[Outcome]:
+        """A whole batch as one call, which may be repeated only if all of its commands may."""
+        try:
+            reply = self._perform(Call("batch"), params, all(call.repeatable for call in chunk))
+            return read_batch(reply, chunk, halt)
+        except Bitrix24Error as error:
+            return [Outcome(call, fate(error), error=error) for call in chunk]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for child in value.values():
+            yield from _texts(child)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            yield from _texts(child)

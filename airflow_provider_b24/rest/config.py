@@ -1,0 +1,53 @@
+"""What a client has to know about a portal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """An incoming webhook: the user it acts for and its code (secret)."""
+
+    user_id: int
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class OAuthApp:
+    """A local application: client id and secret, and the pair of tokens it got."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    access_token: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+    server: str = "https://oauth.bitrix.info"
+
+
+@dataclass(frozen=True)
+class PortalConfig:
+    """
+    One portal and how to talk to it.
+
+    :param url: scheme, host, port and path prefix, without a trailing slash.
+    :param credentials: webhook or application.
+    :param plan: ``standard`` (50 requests at once, 2 per second), ``enterprise`` (250, 5) or ``none``.
+    :param ca_bundle: path of a PEM file for a self-hosted portal's own certificate authority.
+    :param verify_tls: whether the portal's certificate is checked.
+    :param proxy: URL of an HTTP proxy; empty means what the environment says.
+    :param connect_timeout: seconds.
+    :param read_timeout: seconds; the portal itself ends a request after 60.
+    :param max_parallel: requests in flight at once.
+    :param allowed_hosts: further hosts to which a renamed portal may point.
+    """
+
+    url: str
+    credentials: Webhook | OAuthApp
+    plan: str = "standard"
+    ca_bundle: str = ""
+    verify_tls: bool = True
+    proxy: str = field(default="", repr=False)
+    connect_timeout: float = 10.0
+    read_timeout: float = 65.0
+    max_parallel: int = 4
+    allowed_hosts: tuple[str, ...] = ()

@@ -1,0 +1,307 @@
+"""
+Any number of calls in full batches, a few in flight, outcomes in input order.
+
+One thread decides (this generator's), the others only carry single HTTP requests. What is not yet answered
+lies in a window over the input, so memory does not grow with the number of calls.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call, batch_command
+from airflow_provider_b24.rest.errors import (
+    Bitrix24Error,
+    Bitrix24InputError,
+    Bitrix24LimitError,
+    Bitrix24OperatingLimitError,
+    Bitrix24UnknownOutcomeError,
+)
+from airflow_provider_b24.rest.replies import Outcome, Reply, read_batch
+from airflow_provider_b24.rest.retry import fate, long_wait, was_executed
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.rest.client import Client
+
+WINDOW_BATCHES = 4  # batches in the window for each request in flight
+MAX_TRIES = 8  # lost or failed tries of one call, after which its error is its outcome
+FIRST_ANSWER = 0.1  # seconds the first request goes alone: a full bucket refuses it sooner than that
+
+
+class _Slot:
+    """One call in the window."""
+
+    __slots__ = ("call", "command", "outcome", "settling", "tries")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.outcome: Outcome | None = None
+        self.tries = 0
+        self.settling = False
+        try:
+            self.command = batch_command(call)
+        except Bitrix24InputError as error:
+            self.command = ""
+            self.outcome = Outcome(call, "failure", error=error)
+
+    @property
+    def sent(self) -> Call:
+        """The call that travels for this slot: itself, or the read that settles what became of it."""
+        return self.call.settlement.read if self.settling and self.call.settlement else self.call
+
+    def settle(self, settling: bool) -> None:
+        self.settling = settling
+        self.command = batch_command(self.sent)
+
+
+class Run:
+    """One run of ``Client.run_all``; iterate it once."""
+
+    def __init__(self, client: Client, calls: Iterable[Call]) -> None:
+        self._client = client
+        self._clock = client.clock
+        self._ledger = client.ledger
+        self._parallel = client.transport.config.max_parallel
+        self._source = iter(calls)
+        self._patience = client.patience()
+        self._window: deque[_Slot] = deque()
+        self._ready: deque[_Slot] = deque()
+        self._flights: dict[Future[Reply], list[_Slot]] = {}
+        self._turn: tuple[float, int] | None = None
+        self._pause_until = 0.0
+        self._opened_at: float | None = None
+        self._answered = False
+        self._exhausted = False
+        self._ended: Bitrix24Error | None = None
+
+    def __iter__(self) -> Iterator[Outcome]:
+        pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="bitrix24")
+        try:
+            while True:
+                self._fill()
+                pause = self._launch(pool)
+                yield from self._finished()
+                if not self._window and self._exhausted:
+                    return
+                self._await(pause)
+                yield from self._finished()
+        finally:
+            pool.shutdown(wait=not self._flights, cancel_futures=True)
+
+    def _fill(self) -> None:
+        size = WINDOW_BATCHES * self._parallel * MAX_BATCH
+        room = size - len(self._window)
+        if self._exhausted or len(self._ready) >= MAX_BATCH * self._parallel or room <= 0:
+            return
+        taken = 0
+        for call in itertools.islice(self._source, room):
+            taken += 1
+            slot = _Slot(call)
+            self._window.append(slot)
+            if slot.outcome is None:
+                self._queue(slot)
+        self._exhausted = taken < room
+
+    def _queue(self, slot: _Slot) -> None:
+        if self._ended is None:
+            self._ready.append(slot)
+        else:
+            slot.outcome = Outcome(slot.call, "skipped", error=self._ended)
+
+    def _finished(self) -> Iterator[Outcome]:
+        while self._window and (outcome := self._window[0].outcome) is not None:
+            self._window.popleft()
+            yield outcome
+
+    # Sending
+
+    def _launch(self, pool: ThreadPoolExecutor) -> float | None:
+        """Send what may leave now; return seconds until more may, or None to wait for an answer."""
+        while self._ready and len(self._flights) < self._parallel:
+            wait = max(self._pause_until, self._slow_start()) - self._clock.now()
+            if wait <= 0:
+                wait = self._take_turn()
+            if wait > 0:
+                return wait
+            cargo = self._load()
+            if not cargo:
+                return self._wait_for_operating()
+            self._turn = None
+            self._depart(pool, cargo)
+        return None
+
+    def _slow_start(self) -> float:
+        """Until the first answer only one request is under way, for a moment: it may meet a full bucket."""
+        if self._answered or self._opened_at is None:
+            return 0.0
+        return self._opened_at + FIRST_ANSWER
+
+    def _take_turn(self) -> float:
+        """Seconds until the bucket lets the next request leave."""
+        bucket = self._client.bucket
+        if bucket is None:
+            return 0.0
+        if self._turn is None or not bucket.is_current(self._turn[1]):
+            self._turn = bucket.reserve()
+        return self._turn[0] - self._clock.now()
+
+    def _wait_for_operating(self) -> float | None:
+        """No method that waits may run now: return seconds until one may, or end the run."""
+        if self._flights:
+            return None
+        methods = {slot.sent.method for slot in self._ready}
+        until = min(self._ready_at(method) for method in methods)
+        if self._patience.outlasts(until):
+            return max(until - self._clock.now(), FIRST_ANSWER)
+        self._end(long_wait(self._ready[0].sent.method, until))
+        return None
+
+    def _ready_at(self, method: str) -> float:
+        return max(self._ledger.ready_at("batch"), self._ledger.ready_at(method))
+
+    def _load(self) -> list[_Slot]:
+        """Choose the next batch: input order, as many of each method as its operating time has room for."""
+        rooms: dict[str, int] = {}
+        cargo: list[_Slot] = []
+        left: list[_Slot] = []
+        most = MAX_BATCH
+        now = self._clock.now()
+        while self._ready and len(cargo) < most:
+            slot = self._ready.popleft()
+            method = slot.sent.method
+            # A batch that keeps getting lost is halved, until the command that breaks it stands alone.
+            size = max(1, MAX_BATCH >> max(0, slot.tries - 1))
+            room = rooms.get(method)
+            if room is None:
+                room = 0 if self._ready_at(method) > now else self._ledger.room(method, MAX_BATCH)
+            if room < 1 or len(cargo) >= size:
+                left.append(slot)
+                rooms[method] = room
+                continue
+            cargo.append(slot)
+            rooms[method] = room - 1
+            most = min(most, size)
+        self._ready.extendleft(reversed(left))
+        return cargo
+
+    def _depart(self, pool: ThreadPoolExecutor, cargo: list[_Slot]) -> None:
+        for slot in cargo:
+            self._ledger.start(slot.sent.method, 1)
+        if self._opened_at is None:
+            self._opened_at = self._clock.now()
+        params = {"halt": 0, "cmd": [slot.command for slot in cargo]}
+        self._flights[pool.submit(self._client.attempt, "batch", params)] = cargo
+
+    # Receiving
+
+    def _await(self, pause: float | None) -> None:
+        if self._flights:
+            done, _ = wait(self._flights, timeout=pause, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._land(future, self._flights.pop(future))
+        elif pause is not None and pause > 0:
+            self._clock.sleep(pause)
+
+    def _land(self, future: Future[Reply], cargo: list[_Slot]) -> None:
+        self._answered = True
+        try:
+            reply = future.result()
+            outcomes = read_batch(reply, [slot.sent for slot in cargo])
+        except Bitrix24Error as error:
+            self._release(cargo)
+            self._lost(cargo, error)
+            return
+        self._measure(reply, outcomes)
+        self._release(cargo)
+        if any(outcome.ok for outcome in outcomes):
+            self._patience.progress()
+        self._send_again(
+            [slot for slot, outcome in zip(cargo, outcomes, strict=True) if not self._resolve(slot, outcome)]
+        )
+
+    def _release(self, cargo: list[_Slot]) -> None:
+        for slot in cargo:
+            self._ledger.end(slot.sent.method, 1)
+
+    def _measure(self, reply: Reply, outcomes: list[Outcome]) -> None:
+        self._ledger.record("batch", reply.time)
+        measured: dict[str, list[Outcome]] = {}
+        for outcome in outcomes:
+            if outcome.ok:
+                measured.setdefault(outcome.call.method, []).append(outcome)
+        for method, group in measured.items():
+            seconds = sum(outcome.time.duration for outcome in group)
+            self._ledger.record(method, group[-1].time, calls=len(group), seconds=seconds)
+
+    def _resolve(self, slot: _Slot, outcome: Outcome) -> bool:
+        """Give a slot its outcome; False if its call goes out again."""
+        error = outcome.error
+        if isinstance(error, Bitrix24LimitError):
+            self._client.note_refusal(error, slot.sent.method)
+            return False
+        if error is not None and (error.temporary or outcome.status == "unknown"):
+            self._pause_until = self._clock.now() + (self._patience.pause(error) or 0.0)
+            return not self._may_go_again(slot, error, executed=outcome.status == "unknown")
+        if slot.settling:
+            return self._settled(slot, outcome)
+        slot.outcome = outcome
+        return True
+
+    def _settled(self, slot: _Slot, outcome: Outcome) -> bool:
+        settlement = slot.call.settlement
+        if not outcome.ok or settlement is None:
+            slot.outcome = Outcome(slot.call, "unknown", error=outcome.error)
+            return True
+        if settlement.applied(outcome.result):
+            slot.outcome = Outcome(slot.call, "success", result=True)
+            return True
+        slot.settle(False)
+        return False
+
+    def _may_go_again(self, slot: _Slot, error: Bitrix24Error, executed: bool) -> bool:
+        """Whether a call goes out again after a lost answer or a server's failure; else set its outcome."""
+        slot.tries += 1
+        if slot.tries < MAX_TRIES:
+            if slot.sent.repeatable:
+                return True
+            if slot.call.settlement is not None:
+                slot.settle(True)
+                return True
+        if executed and not slot.sent.repeatable:
+            error = Bitrix24UnknownOutcomeError(
+                error.description, http_status=error.http_status, method=slot.call.method
+            )
+        slot.outcome = Outcome(slot.call, "unknown" if executed else "failure", error=error)
+        return False
+
+    def _lost(self, cargo: list[_Slot], error: Bitrix24Error) -> None:
+        """A whole request failed: repeat what may be repeated, or end the run."""
+        self._client.note_refusal(error, "batch")
+        if isinstance(error, Bitrix24OperatingLimitError):
+            self._send_again(cargo)
+            return
+        pause = self._patience.pause(error)
+        if pause is None:
+            for slot in cargo:
+                slot.outcome = Outcome(slot.call, fate(error), error=error)
+            self._end(error)
+            return
+        self._pause_until = max(self._pause_until, self._clock.now() + pause)
+        executed = was_executed(error)
+        self._send_again([s for s in cargo if not executed or self._may_go_again(s, error, executed=True)])
+
+    def _send_again(self, slots: list[_Slot]) -> None:
+        self._ready.extendleft(reversed(slots))
+        if self._ended is not None:
+            self._end(self._ended)
+
+    def _end(self, error: Bitrix24Error) -> None:
+        """Give up: what is on its way may still arrive, everything else is skipped."""
+        self._ended = error
+        while self._ready:
+            slot = self._ready.popleft()
+            slot.outcome = Outcome(slot.call, "skipped", error=error)

@@ -1,0 +1,163 @@
+"""
+Where a portal's level is kept, so that all processes that share its bucket see one number.
+
+A file for the processes of one machine, Redis for machines behind one address, memory where neither works.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import stat
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_b24.rest.errors import Bitrix24ConfigError
+from airflow_provider_b24.rest.pacing import Level, LevelChange, LevelStore, MemoryStore
+
+log = logging.getLogger(__name__)
+
+LOCK_SECONDS = 5.0  # a lock is held for microseconds; longer means that its holder is stopped
+_RECORD = struct.Struct("<dQ")
+_REDIS_TRIES = 100
+_REDIS_KEEP = 3600  # seconds after which an unused level is forgotten
+
+
+def open_store(portal: str, folder: str | None = None, redis_url: str | None = None) -> LevelStore:
+    """
+    Return the store of one portal's level.
+
+    :param portal: the portal's address; workers that name the same one share a level.
+    :param folder: where the file lies; by default a folder of this user in the temporary directory.
+    :param redis_url: a Redis server to use instead, for workers of several machines behind one address.
+    """
+    name = hashlib.sha256(portal.lower().encode()).hexdigest()[:32]
+    if redis_url:
+        return RedisStore(redis_url, name)
+    try:
+        return FileStore(_own_folder(Path(folder) if folder else None) / f"{name}.level")
+    except OSError as error:
+        log.warning(
+            "No file for the shared request limit (%s): it is kept for this process alone", error.strerror
+        )
+        return MemoryStore()
+
+
+class FileStore:
+    """
+    A level in a locked file.
+
+    The lock belongs to the open file, so the kernel drops it when its holder dies. Half-written content
+    cannot be: a record is 16 bytes, written at once; anything else counts as an empty bucket.
+
+    :raises OSError: the file cannot be opened, is a link or belongs to somebody else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fallback = MemoryStore()
+        with self._open():
+            pass
+
+    def update(self, change: LevelChange) -> tuple[Level, float]:
+        try:
+            with self._open() as handle, _locked(handle):
+                content = os.pread(handle, _RECORD.size, 0)
+                old = Level(*_RECORD.unpack(content)) if len(content) == _RECORD.size else Level()
+                new, answer = change(old)
+                if new != old:
+                    os.pwrite(handle, _RECORD.pack(*new), 0)
+                return new, answer
+        except OSError as error:
+            log.warning(
+                "The shared request limit cannot be read (%s): kept for this process alone", error.strerror
+            )
+            return self._fallback.update(change)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[int]:
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            facts = os.fstat(handle)
+            if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
+                raise PermissionError(1, "not a file of this user")
+            yield handle
+        finally:
+            os.close(handle)
+
+
+class RedisStore:
+    """A level in Redis, changed under optimistic locking; needs the extra ``redis``."""
+
+    def __init__(self, url: str, name: str) -> None:
+        try:
+            import redis
+        except ImportError:
+            raise Bitrix24ConfigError(
+                "pacing_redis_url is set, but redis is missing: pip install 'airflow-provider-b24[redis]'"
+            ) from None
+        self._errors: Any = redis
+        self._server: Any = redis.Redis.from_url(url, socket_timeout=LOCK_SECONDS)
+        self._key = f"bitrix24:level:{name}"
+        self._fallback = MemoryStore()
+
+    def update(self, change: LevelChange) -> tuple[Level, float]:
+        try:
+            return self._update(change)
+        except self._errors.RedisError as error:
+            # The error's text may hold the address with its password.
+            log.warning(
+                "Redis does not answer (%s): the limit is kept for this process alone", type(error).__name__
+            )
+            return self._fallback.update(change)
+
+    def _update(self, change: LevelChange) -> tuple[Level, float]:
+        with self._server.pipeline() as pipe:
+            for _ in range(_REDIS_TRIES):
+                pipe.watch(self._key)
+                content = pipe.get(self._key)
+                old = Level(*_RECORD.unpack(content)) if content and len(content) == _RECORD.size else Level()
+                new, answer = change(old)
+                if new == old:
+                    return old, answer
+                pipe.multi()
+                pipe.set(self._key, _RECORD.pack(*new), ex=_REDIS_KEEP)
+                with contextlib.suppress(self._errors.WatchError):
+                    pipe.execute()
+                    return new, answer
+        raise self._errors.RedisError("too many writers")
+
+
+def _own_folder(folder: Path | None) -> Path:
+    """Create and check the folder: this user's alone, and no link somebody else laid."""
+    path = folder or Path(tempfile.gettempdir()) / f"airflow-provider-b24-{os.geteuid()}"
+    path.mkdir(mode=0o700, parents=folder is not None, exist_ok=True)
+    facts = path.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
+        raise PermissionError(1, f"{path.name} is not a folder that only this user can write")
+    return path
+
+
+@contextlib.contextmanager
+def _locked(handle: int) -> Iterator[None]:
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError(1, "its lock is held by a stopped process") from None
+            time.sleep(0.001)
+    try:
+        yield
+    finally:
+        # Said outright: a process forked meanwhile holds the same open file.
+        fcntl.flock(handle, fcntl.LOCK_UN)

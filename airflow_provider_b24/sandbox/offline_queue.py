@@ -1,0 +1,73 @@
+"""The offline queue: events that wait until an application fetches them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass
+class OfflineEvent:
+    """A row of the queue: one per event and object."""
+
+    id: int
+    name: str
+    data: dict[str, Any]
+    moment: str
+    message_id: str
+    process_id: str = ""
+    error: int = 0
+
+    def row(self) -> dict[str, Any]:
+        """The row as event.offline.get returns it."""
+        return {
+            "ID": str(self.id),
+            "TIMESTAMP_X": self.moment,
+            "EVENT_NAME": self.name,
+            "EVENT_DATA": self.data,
+            "EVENT_ADDITIONAL": False,
+            "MESSAGE_ID": self.message_id,
+        }
+
+
+class OfflineQueue:
+    """Events that wait to be fetched."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.handlers: list[dict[str, Any]] = []
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._rows: dict[str, OfflineEvent] = {}
+        self._pushed = 0
+
+    def push(self, name: str, data: dict[str, Any] | None = None) -> str:
+        """Queue an event such as ``ONCRMCONTACTUPDATE`` with ``{"FIELDS": {"ID": 82}}``; its message id."""
+        text = json.dumps([name.upper(), data or {}], sort_keys=True)
+        message_id = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
+        with self._lock:
+            self._pushed += 1
+            self._rows[message_id] = OfflineEvent(self._pushed, name.upper(), data or {}, moment, message_id)
+        return message_id
+
+    def waiting(self, failed: bool = False) -> list[OfflineEvent]:
+        """Events nobody has reserved, oldest first."""
+        with self._lock:
+            rows = sorted(self._rows.values(), key=lambda row: row.id)
+            return [row for row in rows if not row.process_id and bool(row.error) == failed]
+
+    def all(self) -> list[OfflineEvent]:
+        """Every event, oldest first."""
+        with self._lock:
+            return sorted(self._rows.values(), key=lambda row: row.id)
+
+    def remove(self, rows: list[OfflineEvent]) -> None:
+        """Forget these events."""
+        with self._lock:
+            for row in rows:
+                self._rows.pop(row.message_id, None)

@@ -1,0 +1,113 @@
+"""Contacts and companies that look real, made from an id alone: the same id gives the same person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+FIRST_NAMES = (
+    "Amelia", "Mateo", "Yuki", "Noor", "Lukas", "Ingrid", "Tomasz", "Chiara", "Omar", "Aisha", "Felix",
+    "Sofia", "Arjun", "Hanna", "Pierre", "Elif", "Jonas", "Marta", "Kenji", "Leila", "Daniel", "Camila",
+    "Viktor", "Nadia", "Samuel", "Freya", "Rafael", "Mei", "Oskar", "Zainab", "Henrik", "Paula",
+)
+LAST_NAMES = (
+    "Novak", "Fischer", "Tanaka", "Rossi", "Haddad", "Lindqvist", "Kowalski", "Moreau", "Okafor",
+    "Petersen", "Silva", "Costa", "Iyer", "Kaya", "Weber", "Nakamura", "Duarte", "Horvat", "Jensen",
+    "Alvarez", "Bianchi", "Eriksen", "Sharma", "Dubois", "Mensah", "Vargas", "Keller", "Sato",
+    "Papadakis", "Brandt", "Laurent",
+)
+POSTS = (
+    "Chief accountant",
+    "Head of procurement",
+    "Logistics manager",
+    "Sales director",
+    "IT administrator",
+    "Quality engineer",
+    "Office manager",
+    "Managing director",
+    "Warehouse lead",
+)
+FIRM_NAMES = (
+    "Northwind", "Albatros", "Meridian", "Kestrel", "Solano", "Bergmann", "Castello", "Juniper",
+    "Halden", "Orchid", "Tramontana", "Vega", "Larkspur", "Ostrava", "Pacifica", "Quercus", "Ravenna",
+    "Saffron", "Tidewater", "Umbria", "Vistula", "Westfield", "Zephyr",
+)
+TRADES = (
+    ("Logistics", "DELIVERY"),
+    ("Foods", "OTHER"),
+    ("Engineering", "MANUFACTURING"),
+    ("Software", "IT"),
+    ("Consulting", "CONSULTING"),
+    ("Textiles", "MANUFACTURING"),
+    ("Energy", "OTHER"),
+    ("Print", "OTHER"),
+    ("Telecom", "TELECOM"),
+)
+FORMS = ("GmbH", "Ltd", "S.A.", "B.V.", "AB", "Oy", "s.r.o.", "Inc.")
+FIRST_DAY = datetime(2023, 9, 4, 8, 30, tzinfo=UTC)
+
+COMMON_DEFAULTS: dict[str, Any] = {
+    "COMMENTS": None,
+    "OPENED": "Y",
+    "ASSIGNED_BY_ID": 1,
+    "CREATED_BY_ID": 1,
+    "MODIFY_BY_ID": 1,
+    "PHONE": "",
+    "EMAIL": "",
+}
+CONTACT_DEFAULTS: dict[str, Any] = {
+    "NAME": "",
+    "SECOND_NAME": None,
+    "LAST_NAME": "",
+    "POST": None,
+    "TYPE_ID": "CLIENT",
+    "SOURCE_ID": "WEB",
+    **COMMON_DEFAULTS,
+}
+COMPANY_DEFAULTS: dict[str, Any] = {
+    "TITLE": "",
+    "COMPANY_TYPE": "CUSTOMER",
+    "INDUSTRY": "OTHER",
+    **COMMON_DEFAULTS,
+}
+
+
+def contact(contact_id: int) -> dict[str, Any]:
+    """A contact's fields: name, post, phone, e-mail and dates."""
+    seed = contact_id * 7919
+    name = FIRST_NAMES[seed % len(FIRST_NAMES)]
+    last_name = LAST_NAMES[seed // 13 % len(LAST_NAMES)]
+    return {
+        **CONTACT_DEFAULTS,
+        "NAME": name,
+        "LAST_NAME": last_name,
+        "POST": POSTS[seed // 3 % len(POSTS)],
+        "PHONE": phone(seed),
+        "EMAIL": f"{name}.{last_name}.{contact_id}@example.com".lower(),
+        **_stamps(contact_id),
+    }
+
+
+def company(company_id: int) -> dict[str, Any]:
+    """A company's fields: title, industry, phone, e-mail and dates."""
+    seed = company_id * 6101
+    firm = FIRM_NAMES[seed % len(FIRM_NAMES)]
+    trade, industry = TRADES[seed // 7 % len(TRADES)]
+    return {
+        **COMPANY_DEFAULTS,
+        "TITLE": f"{firm} {trade} {FORMS[seed // 11 % len(FORMS)]}",
+        "INDUSTRY": industry,
+        "PHONE": phone(seed),
+        "EMAIL": f"office.{company_id}@{firm.lower()}.example",
+        **_stamps(company_id),
+    }
+
+
+def phone(seed: int) -> str:
+    """A number from the range kept free for fiction."""
+    return f"+1 {201 + seed % 700} 555 01{seed // 17 % 100:02d}"
+
+
+def _stamps(number: int) -> dict[str, str]:
+    moment = (FIRST_DAY + timedelta(minutes=number % 500_000)).isoformat()
+    return {"DATE_CREATE": moment, "DATE_MODIFY": moment}

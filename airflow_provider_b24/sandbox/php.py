@@ -1,0 +1,157 @@
+"""PHP's ways with values: the portal is written in PHP and coerces what it is sent by PHP's rules.
+
+A PHP array is an ordered map. Here it is a ``list`` when it came as a JSON list, else a ``dict`` whose
+canonical decimal keys are ints, as PHP makes them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from functools import lru_cache
+from typing import Any, TypeGuard
+from urllib.parse import unquote_plus
+
+INT_MAX = 2**63 - 1
+NUMBER_AT_START = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)")
+INTEGER_KEY = re.compile(r"-?[1-9]\d{0,17}|0")
+
+Key = int | str
+Array = list[Any] | dict[Key, Any]
+
+
+def to_int(value: Any) -> int:
+    """``(int)$value``: leading digits of a string, truncation of a float, 1 for a non-empty array."""
+    if isinstance(value, int):
+        return _saturated(int(value))
+    if isinstance(value, str):
+        return _int_of_text(value)
+    if isinstance(value, float):
+        return int(value) if math.isfinite(value) and abs(value) < INT_MAX else 0
+    return 1 if value else 0
+
+
+def _int_of_text(text: str) -> int:
+    match = NUMBER_AT_START.match(text)
+    if match is None:
+        return 0
+    number = match[1]
+    if number.lstrip("+-").isdigit():
+        return _saturated(int(number))
+    return to_int(float(number))
+
+
+def _saturated(number: int) -> int:
+    return max(-INT_MAX - 1, min(INT_MAX, number))
+
+
+def is_truthy(value: Any) -> bool:
+    """``(bool)$value``: only "", "0", 0, null, false and an empty array are false; ``"false"`` is true."""
+    return bool(value) and value != "0"
+
+
+def to_text(value: Any) -> str:
+    """``(string)$value``, as string interpolation does it."""
+    if isinstance(value, bool):
+        return "1" if value else ""
+    if value is None:
+        return ""
+    return "Array" if is_array(value) else str(value)
+
+
+def is_array(value: Any) -> TypeGuard[Array]:
+    """``is_array($value)``: JSON objects count too."""
+    return isinstance(value, (list, dict))
+
+
+def item(value: Any, key: Key) -> Any:
+    """``$value[$key] ?? null``."""
+    if isinstance(value, dict):
+        return value.get(key)
+    if isinstance(value, list) and isinstance(key, int) and 0 <= key < len(value):
+        return value[key]
+    return None
+
+
+def pairs(array: Array) -> list[tuple[Key, Any]]:
+    """Keys and values in order, of a list as of a map."""
+    return list(array.items()) if isinstance(array, dict) else list(enumerate(array))
+
+
+def key(text: str) -> Key:
+    """An array key as PHP stores it: ``"7"`` becomes 7, ``"07"`` stays text."""
+    return int(text) if INTEGER_KEY.fullmatch(text) else text
+
+
+def decode_json(text: bytes) -> Any:
+    """``json_decode($text, true)``; raises ``ValueError`` when it is not JSON."""
+    return from_json(json.loads(text))
+
+
+def from_json(value: Any) -> Any:
+    """Turn the keys of decoded JSON objects into PHP's keys, all the way down."""
+    if isinstance(value, dict):
+        return {key(name): from_json(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [from_json(inner) for inner in value]
+    return value
+
+
+def to_json(value: Any) -> Any:
+    """What ``json_encode`` makes of arrays: a list when the keys are 0..n-1 in order, else an object."""
+    if isinstance(value, dict):
+        inner = {name: to_json(element) for name, element in value.items()}
+        return list(inner.values()) if list(inner) == list(range(len(inner))) else inner
+    if isinstance(value, list):
+        return [to_json(element) for element in value]
+    return value
+
+
+def parse_str(query: str) -> dict[Key, Any]:
+    """``parse_str``: bracketed names become nested arrays, a later value wins, ``[]`` appends."""
+    parsed: dict[Key, Any] = {}
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        path = name_path(name)
+        if path:
+            _store(parsed, path, unquote_plus(value))
+    return parsed
+
+
+@lru_cache(maxsize=8192)
+def name_path(raw: str) -> tuple[Key | None, ...]:
+    """``items[0][COMPANY_ID]`` -> ("items", 0, "COMPANY_ID"); None stands for ``[]``; () is no name."""
+    head, bracket, rest = unquote_plus(raw).lstrip(" ").partition("[")
+    name = head.replace(" ", "_").replace(".", "_")
+    if not name:
+        return ()
+    if bracket and "]" not in rest:
+        return (f"{name}_{rest}",)
+    return (key(name), *(_indexes(rest) if bracket else ()))
+
+
+def _indexes(rest: str) -> list[Key | None]:
+    found: list[Key | None] = []
+    while "]" in rest:
+        index, _, after = rest.partition("]")
+        found.append(key(index) if index else None)
+        if not after.startswith("["):
+            break
+        rest = after[1:]
+    return found
+
+
+def _store(array: dict[Key, Any], path: tuple[Key | None, ...], value: str) -> None:
+    for step in path[:-1]:
+        name = _next_index(array) if step is None else step
+        inner = array.get(name)
+        if not isinstance(inner, dict):
+            inner = array[name] = {}
+        array = inner
+    last = path[-1]
+    array[_next_index(array) if last is None else last] = value
+
+
+def _next_index(array: dict[Key, Any]) -> int:
+    return max((name for name in array if isinstance(name, int)), default=-1) + 1
