@@ -1,6 +1,7 @@
 """Airflow's web interface with an imitation portal, the connection to it and the examples; Ctrl-C ends it."""
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -9,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -103,7 +103,7 @@ def start_airflow(environment: dict[str, str], log: Path) -> subprocess.Popen[by
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # a process group of its own, to be stopped whole
+            start_new_session=True,  # Ctrl-C is for this script, which stops all in order
         )
 
 
@@ -125,15 +125,13 @@ def wait_until_healthy(airflow: subprocess.Popen[bytes], port: int, log: Path) -
 
 
 def stop(airflow: subprocess.Popen[bytes]) -> None:
-    """Stop standalone and everything it started, kindly first."""
-    for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(airflow.pid, kind)
-            airflow.wait(STOP_SECONDS)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
+    """Ask standalone, which stops what it started; then see that nothing of its group is left."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C once more would leave processes behind
+    airflow.send_signal(signal.SIGINT)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        airflow.wait(STOP_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(airflow.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def make_environment(home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # airflow calls itself by name
         "NO_PROXY": "127.0.0.1,localhost",
     }
 

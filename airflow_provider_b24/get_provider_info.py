@@ -61,8 +61,8 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": {
                     "client_id": {
                         "label": "OAuth client id",
-                        "description": "client_id of a local application. Filled: OAuth is used, and user id and "
-                        "code of a webhook stay empty.",
+                        "description": "client_id of a local application. Filled: OAuth is used, and user id "
+                        "and code of a webhook stay empty.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "client_secret": {
@@ -167,10 +167,18 @@ def get_provider_info() -> dict[str, Any]:
                         "default": None,
                         "sensitive": True,
                     },
+                    "patience": {
+                        "description": "Seconds without any progress after which a temporary error is passed on "
+                        "to the task's own retries. Waits that the portal itself dictates do not count.",
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "120",
+                    },
                     "token_store": {
                         "description": "Where rotated OAuth tokens are kept: 'variable' (Airflow Variables), "
                         "'file:<directory>' (files only their owner may read), or the dotted path of "
-                        "a callable that takes the connection's id and returns a TokenStore.",
+                        "a callable (conn_id, fingerprint) that returns a TokenStore.",
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "file:/var/lib/airflow/bitrix24",

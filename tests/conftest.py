@@ -7,6 +7,7 @@ import contextlib
 import io
 import itertools
 import json
+import logging
 import os
 import shutil
 import sqlite3
@@ -98,21 +99,23 @@ def airflow_console() -> Console:
         from airflow.utils.db import initdb
 
         configure_logging()
-        plain_tracebacks()
+        tame_structlog()
         initdb()
     return console
 
 
-def plain_tracebacks() -> None:
-    """Undo structlog's default, which Airflow 3.0 leaves: it paints tracebacks and shows local variables."""
+def tame_structlog() -> None:
+    """Airflow 3.0 leaves structlog at its default, which says all and shows local variables in tracebacks."""
     with contextlib.suppress(ImportError):  # Airflow 2 has no structlog
         import structlog
 
         if not structlog.is_configured():
-            to_text = structlog.dev.ConsoleRenderer(
-                colors=False, exception_formatter=structlog.dev.plain_traceback
+            dev = structlog.dev
+            to_text = dev.ConsoleRenderer(colors=False, exception_formatter=dev.plain_traceback)
+            structlog.configure(
+                processors=[structlog.processors.add_log_level, dev.set_exc_info, to_text],
+                wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
             )
-            structlog.configure([structlog.processors.add_log_level, structlog.dev.set_exc_info, to_text])
 
 
 @dataclass(frozen=True)

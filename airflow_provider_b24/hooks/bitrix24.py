@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
-from airflow_provider_b24.connection import form_widgets, portal_config, secrets, ui_field_behaviour
+from airflow_provider_b24.connection import portal_config, secrets
+from airflow_provider_b24.connection_form import form_widgets, ui_field_behaviour
 from airflow_provider_b24.crm import contact_company
 from airflow_provider_b24.crm.bindings import (
     CompanyBinding,
@@ -23,6 +24,8 @@ from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.errors import Bitrix24Error
 
 if TYPE_CHECKING:
+    from airflow_provider_b24.crm.sync import Mode
+    from airflow_provider_b24.hooks.sync_job import Progress
     from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.config import PortalConfig
     from airflow_provider_b24.rest.replies import Outcome
@@ -163,6 +166,58 @@ class Bitrix24Hook(BaseHook):
     def get_contact_company_fields(self) -> dict[str, Any]:
         """Return the description of a binding's fields (``crm.contact.company.fields``)."""
         return dict(self._perform(contact_company.get_fields()))
+
+    def sync_contact_companies(
+        self,
+        wanted: Any,
+        *,
+        mode: Mode = "diff",
+        allow_empty: bool = False,
+        check_companies: bool = True,
+        max_failures: int | float = 0,
+        report_path: str | None = None,
+        dry_run: bool = False,
+        columns: Sequence[str] | None = None,
+        undo: bool = False,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """
+        Bring the companies of any number of contacts to the wanted state.
+
+        :param wanted: mapping of contact id to items; list or iterator of records
+            ``{"contact_id": 82, "items": [...]}`` or of flat rows ``{"contact_id": 82, "company_id": 8,
+            "is_primary": "Y", "sort": 100}``; or a path (``ObjectStoragePath``, ``pathlib.Path``) of a
+            ``.jsonl`` or ``.csv`` file, ``.gz`` behind it if compressed. Lists and files are checked whole
+            before the first write.
+        :param mode: ``diff`` reads every contact and writes only differences; ``replace`` writes unread.
+        :param allow_empty: whether a contact may end without companies.
+        :param check_companies: look up all companies first; contacts that name a missing one fail.
+        :param max_failures: how many contacts may fail, as a count (int) or a share (float).
+        :param report_path: file for one JSON line per contact; with ``undo`` it restores the state before.
+        :param dry_run: decide and report, write nothing.
+        :param columns: names of the columns of rows that are tuples, or of a CSV file without a header.
+        :param undo: ``wanted`` is the path of a report; what it wrote becomes what was before.
+        :param progress: where the cursor is kept, so that a later try goes on where this one stopped.
+        :returns: ``contacts, unchanged, written, failed, unknown, requests, seconds, failures`` (the first 20
+            as ``{contact_id, code, description}``), ``report_path``, and ``planned`` for a dry run.
+        :raises Bitrix24SyncError: more contacts failed than allowed; the report is written.
+        """
+        from airflow_provider_b24.hooks.sync_job import SyncJob
+
+        job = SyncJob(
+            self._client,
+            wanted,
+            columns=columns,
+            mode=mode,
+            allow_empty=allow_empty,
+            check_companies=check_companies,
+            max_failures=max_failures,
+            report_path=report_path,
+            dry_run=dry_run,
+            undo=undo,
+            progress=progress,
+        )
+        return job.go()
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the portal who we are and what we may do; one batch, no change."""

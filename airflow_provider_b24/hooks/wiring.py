@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.sdk import conf, mask_secret
 
-from airflow_provider_b24.rest.auth import WebhookAuth
+from airflow_provider_b24.connection import secret_forms
+from airflow_provider_b24.hooks.token_store import open_token_store
+from airflow_provider_b24.rest.auth import build_auth
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.config import OAuthApp, PortalConfig
 from airflow_provider_b24.rest.pacing import PLANS, Bucket, SystemClock
+from airflow_provider_b24.rest.retry import PATIENCE
 from airflow_provider_b24.rest.stores import open_store
 from airflow_provider_b24.rest.transport import Transport
 
 
 def build_client(config: PortalConfig, conn_id: str, max_wait: float | None = None) -> Client:
     """Return a client whose request bucket is shared by all processes of the machine."""
-    assert not isinstance(config.credentials, OAuthApp)
     clock = SystemClock()
     bucket = None
     if config.plan in PLANS:
@@ -24,6 +26,14 @@ def build_client(config: PortalConfig, conn_id: str, max_wait: float | None = No
             redis_url=conf.get("bitrix24", "pacing_redis_url", fallback=None),
         )
         bucket = Bucket(PLANS[config.plan], store, clock)
-    return Client(
-        Transport(config), WebhookAuth(config.credentials), bucket=bucket, clock=clock, max_wait=max_wait
-    )
+    transport = Transport(config)
+    app = config.credentials if isinstance(config.credentials, OAuthApp) else None
+    tokens = open_token_store(app, conn_id) if app else None
+    auth = build_auth(transport, store=tokens, on_new_secret=_mask, clock=clock)
+    patience = conf.getfloat("bitrix24", "patience", fallback=PATIENCE)
+    return Client(transport, auth, bucket=bucket, clock=clock, patience=patience, max_wait=max_wait)
+
+
+def _mask(secret: str) -> None:
+    for form in secret_forms(secret):
+        mask_secret(form)

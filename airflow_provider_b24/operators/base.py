@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +49,12 @@ class Bitrix24BaseOperator(BaseOperator):
         return Bitrix24Hook(self.bitrix24_conn_id)
 
     def execute(self, context: Context) -> Any:
+        return self.translated(self.run, context)
+
+    def translated(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Do the work; a permanent error becomes one that Airflow does not retry."""
         try:
-            return self.run(context)
+            return work(*args)
         except Bitrix24Error as error:
             subject = self.subject()
             message = f"{subject}: {error}" if subject else str(error)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_b24.rest.config import Webhook
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.rest.oauth import SecretListener
+    from airflow_provider_b24.rest.pacing import Clock
+    from airflow_provider_b24.rest.tokens import TokenStore
+    from airflow_provider_b24.rest.transport import Transport
 
 
 class Auth(Protocol):
@@ -15,7 +21,7 @@ class Auth(Protocol):
         """Return path and body of a request; called anew for every attempt."""
 
     def renew(self, signed: Mapping[str, Any]) -> bool:
-        """Get new credentials after the portal called those in ``signed`` expired; False if there are none."""
+        """Get new credentials after the portal called those in ``signed`` expired; False: there are none."""
 
 
 class WebhookAuth:
@@ -29,3 +35,32 @@ class WebhookAuth:
 
     def renew(self, signed: Mapping[str, Any]) -> bool:
         return False
+
+
+def build_auth(
+    transport: Transport,
+    store: TokenStore | None = None,
+    on_new_secret: SecretListener | None = None,
+    clock: Clock | None = None,
+) -> Auth:
+    """
+    Return what signs the requests of a transport's portal: a webhook or an application, as configured.
+
+    :param store: where an application's tokens are kept; None keeps them in memory. A webhook needs none.
+    :param on_new_secret: called with every token that was not in the configuration, before it is used.
+    :param clock: time and waiting.
+    """
+    credentials = transport.config.credentials
+    if isinstance(credentials, Webhook):
+        return WebhookAuth(credentials)
+    from airflow_provider_b24.rest.oauth import OAuthAuth
+    from airflow_provider_b24.rest.pacing import SystemClock
+    from airflow_provider_b24.rest.tokens import MemoryTokenStore
+
+    return OAuthAuth(
+        credentials,
+        transport.post_form,
+        store or MemoryTokenStore(),
+        on_new_secret=on_new_secret or (lambda secret: None),
+        clock=clock or SystemClock(),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -92,9 +92,9 @@ def batch_command(call: Call) -> str:
     """
     if call.method.lower() == "batch":
         raise Bitrix24InputError("a batch cannot hold another batch", method=call.method)
-    pairs = [
-        pair for key, value in call.params.items() for pair in _pairs(_quoted(str(key)), value, call.method)
-    ]
+    pairs: list[str] = []
+    for key, value in call.params.items():
+        _add_pairs(pairs, _quoted(str(key)), value, call.method)
     return f"{call.method}?{'&'.join(pairs)}" if pairs else call.method
 
 
@@ -108,13 +108,18 @@ def _quoted(text: str) -> str:
     return quote(text, safe="")
 
 
-def _pairs(key: str, value: Any, method: str) -> Iterator[str]:
+def _add_pairs(pairs: list[str], key: str, value: Any, method: str) -> None:
+    # Nearly every value is a plain number or text; writing them is half of a bulk run's work.
+    kind = type(value)
+    if kind is int or (kind is str and value.isascii() and value.isalnum()):
+        pairs.append(f"{key}={value}")
+        return
     if isinstance(value, Mapping):
         children = [(_quoted(str(name)), child) for name, child in value.items()]
     elif isinstance(value, list | tuple):
         children = [(str(index), child) for index, child in enumerate(value)]
     else:
-        yield f"{key}={_query_value(_json_value(value, key, method))}"
+        pairs.append(f"{key}={_query_value(_json_value(value, key, method))}")
         return
     if not children:
         raise Bitrix24InputError(
@@ -123,7 +128,7 @@ def _pairs(key: str, value: Any, method: str) -> Iterator[str]:
             method=method,
         )
     for name, child in children:
-        yield from _pairs(f"{key}[{name}]", child, method)
+        _add_pairs(pairs, f"{key}[{name}]", child, method)
 
 
 def _query_value(scalar: Any) -> str:

@@ -13,6 +13,7 @@ from airflow_provider_b24.rest.engine import Run
 from airflow_provider_b24.rest.errors import (
     Bitrix24Error,
     Bitrix24InputError,
+    Bitrix24LimitError,
     Bitrix24OperatingLimitError,
     Bitrix24RateLimitError,
     Bitrix24TokenExpiredError,
@@ -24,6 +25,7 @@ from airflow_provider_b24.rest.replies import Outcome, Reply, read_batch, read_r
 from airflow_provider_b24.rest.retry import PATIENCE, Patience, fate, long_wait, was_executed
 from airflow_provider_b24.rest.transport import Transport
 
+MAX_REPLAYS = 3  # of one request whose access token had expired
 _REFERENCES = ("$result[", "$next[", "$total[")
 
 
@@ -55,6 +57,7 @@ class Client:
         self.bucket = bucket
         self.ledger = Ledger(self.clock)
         self.max_wait = max_wait
+        self.refusals = 0
         self._auth = auth
         self._patience = patience
 
@@ -106,18 +109,24 @@ class Client:
         return Patience(self.clock, self._patience, self.max_wait)
 
     def attempt(self, method: str, params: Mapping[str, Any]) -> Reply:
-        """Send one request once; an expired token is renewed and the request replayed."""
-        path, body = self._auth.sign(method, params)
-        try:
-            return read_reply(self.transport.send(path, body, method), method)
-        except Bitrix24TokenExpiredError:
-            if not self._auth.renew(body):
-                raise
-        path, body = self._auth.sign(method, params)
-        return read_reply(self.transport.send(path, body, method), method)
+        """
+        Send one request once; an expired token is renewed and the request replayed.
+
+        More than one replay is needed where another task's new token, taken over, ends before it is used.
+        """
+        replays = 0
+        while True:
+            path, body = self._auth.sign(method, params)
+            try:
+                return read_reply(self.transport.send(path, body, method), method)
+            except Bitrix24TokenExpiredError:
+                if replays == MAX_REPLAYS or not self._auth.renew(body):
+                    raise
+            replays += 1
 
     def note_refusal(self, error: Bitrix24Error, method: str) -> None:
         """Remember a limit's refusal, and put the time to wait for into the error."""
+        self.refusals += isinstance(error, Bitrix24LimitError)
         if isinstance(error, Bitrix24RateLimitError) and self.bucket is not None:
             self.bucket.refused()
         if isinstance(error, Bitrix24OperatingLimitError):

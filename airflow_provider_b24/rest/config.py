@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+OAUTH_SERVER = "https://oauth.bitrix.info"  # https://apidocs.bitrix24.com/settings/oauth/index.html
+
 
 @dataclass(frozen=True)
 class Webhook:
@@ -15,13 +17,17 @@ class Webhook:
 
 @dataclass(frozen=True)
 class OAuthApp:
-    """A local application: client id and secret, and the pair of tokens it got."""
+    """
+    A local application and the pair of tokens it got first; later pairs are kept in a ``TokenStore``.
+
+    :param server: address of the authorisation server, without a trailing slash.
+    """
 
     client_id: str
     client_secret: str = field(repr=False)
     access_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
-    server: str = "https://oauth.bitrix.info"
+    server: str = OAUTH_SERVER
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class PortalConfig:
     :param connect_timeout: seconds.
     :param read_timeout: seconds; the portal itself ends a request after 60.
     :param max_parallel: requests in flight at once.
-    :param allowed_hosts: further hosts to which a renamed portal may point.
+    :param allowed_hosts: further hosts to which a renamed portal may point, each ``host`` (any port) or
+        ``host:port``.
     """
 
     url: str

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
 
 WINDOW_BATCHES = 4  # batches in the window for each request in flight
-MAX_TRIES = 8  # lost or failed tries of one call, after which its error is its outcome
-FIRST_ANSWER = 0.1  # seconds the first request goes alone: a full bucket refuses it sooner than that
+MAX_TRIES = 12  # lost or failed tries of one call, after which its error is its outcome
+FIRST_ANSWER = 0.05  # seconds the first request goes alone: a full bucket refuses it sooner than that
 
 
 class _Slot:
@@ -234,7 +234,8 @@ class Run:
             if outcome.ok:
                 measured.setdefault(outcome.call.method, []).append(outcome)
         for method, group in measured.items():
-            seconds = sum(outcome.time.duration for outcome in group)
+            # Of the whole request: recent portals round each command's own duration up to a whole second.
+            seconds = reply.time.duration * len(group) / len(outcomes)
             self._ledger.record(method, group[-1].time, calls=len(group), seconds=seconds)
 
     def _resolve(self, slot: _Slot, outcome: Outcome) -> bool:

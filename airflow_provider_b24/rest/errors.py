@@ -24,7 +24,7 @@ Everything that can go wrong, as one tree.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import pendulum
@@ -70,9 +70,9 @@ class Bitrix24Error(Exception):
         where = f"{self.method}: " if self.method else ""
         status = f"HTTP {self.http_status}" if self.http_status is not None else ""
         facts = ", ".join(fact for fact in (self.code, status) if fact)
-        what = self.description or self.code or type(self).__name__
+        what = (self.description or self.code or type(self).__name__).rstrip(".")
         text = f"{where}{what}" + (f" ({facts})" if facts else "")
-        return f"{text} {self.advice}" if self.advice else text
+        return f"{text}. {self.advice}" if self.advice else text
 
 
 class Bitrix24InputError(Bitrix24Error, ValueError):
@@ -163,7 +163,15 @@ class Bitrix24ServerError(Bitrix24ApiError):
 
 
 class Bitrix24SyncError(Bitrix24Error):
-    """More contacts failed than ``max_failures`` allows."""
+    """
+    More contacts failed than ``max_failures`` allows.
+
+    :ivar summary: the summary of the whole run, as plain JSON.
+    """
+
+    def __init__(self, description: str = "", *, temporary: bool = False) -> None:
+        super().__init__(description, temporary=temporary)
+        self.summary: dict[str, Any] = {}
 
 
 # https://apidocs.bitrix24.com/error-codes.html and the portal's own sources; codes in lower case.

@@ -2,55 +2,47 @@
 HTTP, on one kept-alive session. The only module that imports requests.
 
 Every failure leaves as our own error that names host and reason, never the address: the path of a webhook
-is a password, and an exception of requests quotes it.
+is a password, and an exception of requests quotes it. Nor may such an exception hang on ours as its cause
+or context, for a traceback prints both: ours are raised after the ``except`` block has been left.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import re
 import socket
 import ssl
+import threading
+import warnings
 from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from airflow_provider_b24 import __version__
+from airflow_provider_b24.rest.address import Address, read_address, same_family
 from airflow_provider_b24.rest.config import PortalConfig
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24TransportError
+from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24Error, Bitrix24TransportError
+from airflow_provider_b24.rest.redaction import redact_logs
 from airflow_provider_b24.rest.replies import RawReply
 
 log = logging.getLogger(__name__)
 
-_HEADERS = {
-    "User-Agent": f"airflow-provider-b24/{__version__}",
-    "Accept": "application/json",
-    "Content-Type": "application/json; charset=utf-8",
-}
-_SECRET_PATH = re.compile(r"(/rest/(?:api/)?\d+/)[^/\s\"']+")
-_CLOUD_FAMILY = re.compile(r"\.(bitrix24\.[a-z]{2,3}(\.[a-z]{2})?)$")
+_HEADERS = {"User-Agent": f"airflow-provider-b24/{__version__}", "Accept": "application/json"}
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
+# OpenSSL's words for a handshake that never became a connection, so that nothing was sent.
+_HANDSHAKE = re.compile(
+    "CERTIFICATE|HANDSHAKE|WRONG_VERSION|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|HTTP_REQUEST"
+)
 
-
-class _RedactWebhook(logging.Filter):
-    """urllib3 logs request paths at DEBUG, where Airflow's masking may be absent (``dag.test()``)."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        if "/rest/" in text:
-            record.msg, record.args = _SECRET_PATH.sub(r"\1***", text), ()
-        return True
-
-
-for _name in ("urllib3.connectionpool", "urllib3.util.retry", "urllib3.response"):
-    logging.getLogger(_name).addFilter(_RedactWebhook())
+redact_logs()
 
 
 class Transport:
@@ -59,161 +51,228 @@ class Transport:
 
     :param config: the portal.
     :param adapter: a requests adapter in place of the network, for tests.
+    :raises Bitrix24ConfigError: the CA bundle cannot be read.
     """
 
     def __init__(self, config: PortalConfig, adapter: BaseAdapter | None = None) -> None:
         self.config = config
         self.requests = 0
-        self._moved_from: set[str] = set()
-        self._base = config.url
-        self._session = requests.Session()
-        # Read once below: per request it costs time, and a ~/.netrc would add credentials of its own.
-        self._session.trust_env = False
-        self._session.headers.update(_HEADERS)
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        settings = requests.Session().merge_environment_settings(config.url, {}, None, None, None)
-        self._session.proxies = (
-            {"http": config.proxy, "https": config.proxy} if config.proxy else dict(settings["proxies"])
-        )
-        self._session.verify = (config.ca_bundle or settings["verify"]) if config.verify_tls else False
-        if not config.verify_tls:
+        self._adapter = adapter
+        self._counting = threading.Lock()
+        self._portal = read_address(config.url)
+        if config.ca_bundle:
+            _check_authorities(config.ca_bundle)
+        if not config.verify_tls and self._portal.scheme == "https":
             log.warning("TLS certificates of %s are not verified (verify_tls is off)", self.host)
-            requests.packages.urllib3.disable_warnings()  # type: ignore[attr-defined]  # said once, above
-        pool = HTTPAdapter(pool_connections=4, pool_maxsize=config.max_parallel, pool_block=True)
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, adapter or pool)
+        self._session = self._open_session(config.url)
+        if not self._session.verify:
+            _silence_urllib3(self._portal.host, *map(str, self._session.proxies.values()))
 
     @property
     def host(self) -> str:
         """The portal's host, for messages."""
-        return urlsplit(self._base).netloc
+        return self._portal.netloc
 
     def send(self, path: str, body: Mapping[str, Any], method: str) -> RawReply:
         """
         POST ``body`` as JSON to ``path`` below the portal's address and return the answer, whatever it says.
 
+        A renamed portal's redirect is followed, method and body unchanged, if its new address may be trusted.
+
         :param method: the REST method, for messages.
-        :raises Bitrix24TransportError: no whole answer came; ``sent`` tells whether it may have been executed.
+        :raises Bitrix24TransportError: no whole answer came; ``sent`` tells whether it may have run.
+        :raises Bitrix24ConfigError: the address or proxy cannot work, or a redirect leads elsewhere.
         """
         data = json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
         for _ in range(_MAX_REDIRECTS + 1):
-            url = f"{self._base}{path}"
-            response = self._post(url, data, method)
+            portal = self._portal
+            with self._counting:
+                self.requests += 1
+            response = self._post(self._session, f"{portal}{path}", data, _JSON, method)
             if response.status_code not in _REDIRECTS:
                 return RawReply(response.status_code, response.content)
-            self._follow(url, path, response.headers.get("Location", ""), method)
+            self._follow(portal, path, response.headers.get("Location", ""), method)
         raise Bitrix24ConfigError(f"{self.host} redirects in a circle", method=method)
 
+    def post_form(self, url: str, form: Mapping[str, str]) -> RawReply:
+        """
+        POST a form to another server, over a session of its own, and return the answer; follow no redirect.
+
+        :raises Bitrix24TransportError: no whole answer came.
+        :raises Bitrix24ConfigError: the address or proxy cannot work, or the server redirects.
+        """
+        with self._open_session(url) as session:
+            response = self._post(session, url, urlencode(form).encode(), _FORM, "")
+        if response.status_code in _REDIRECTS:
+            raise Bitrix24ConfigError(f"{urlsplit(url).netloc} redirects; refused, nothing was sent there")
+        return RawReply(response.status_code, response.content)
+
     def close(self) -> None:
+        """Close the kept-alive connections."""
         self._session.close()
 
-    def _post(self, url: str, data: bytes, method: str) -> requests.Response:
-        self.requests += 1
+    def _open_session(self, url: str) -> requests.Session:
+        """
+        Return a session for one server.
+
+        The portal's own settings for TLS hold for the portal; any other server is always verified, and may
+        be vouched for by the public authorities and by those of ``ca_bundle`` (a proxy that opens TLS).
+        """
+        config, session = self.config, requests.Session()
+        environment = session.merge_environment_settings(url, {}, None, None, None)
+        # Read once above: per request it costs time, and a ~/.netrc would add credentials of its own.
+        session.trust_env = False
+        session.headers.update(_HEADERS)
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        proxy = {"http": config.proxy, "https": config.proxy} if config.proxy else environment["proxies"]
+        session.proxies = dict(proxy)
+        session.verify = environment["verify"]
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=config.max_parallel, pool_block=True)
+        if read_address(url).origin == self._portal.origin:
+            session.verify = (config.ca_bundle or session.verify) if config.verify_tls else False
+        elif config.ca_bundle:
+            adapter = _TrustingMore(config.ca_bundle)
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, self._adapter or adapter)
+        return session
+
+    def _post(
+        self, session: requests.Session, url: str, data: bytes, headers: Mapping[str, str], method: str
+    ) -> requests.Response:
         timeout = (self.config.connect_timeout, self.config.read_timeout)
         try:
-            return self._session.post(url, data=data, timeout=timeout, allow_redirects=False)
+            return session.post(url, data=data, headers=headers, timeout=timeout, allow_redirects=False)
         except requests.RequestException as error:
-            reason, sent = _explain(error)
-        except (OSError, ValueError, UnicodeError) as error:  # e.g. an unreadable CA file, a broken proxy URL
-            raise Bitrix24ConfigError(
-                f"cannot prepare a request to {self.host}: {type(error).__name__}", method=method
-            ) from None
-        raise Bitrix24TransportError(f"{self.host}: {reason}", sent=sent, method=method) from None
+            failure = _failure(error, urlsplit(url).netloc)
+        except (OSError, ValueError) as error:  # requests lets some through, e.g. for a broken proxy URL
+            failure = Bitrix24ConfigError(f"cannot prepare a request ({type(error).__name__})")
+        failure.method = method
+        raise failure
 
-    def _follow(self, url: str, path: str, location: str, method: str) -> None:
+    def _follow(self, old: Address, path: str, location: str, method: str) -> None:
         """Take a renamed portal's new address for the rest of this client's life, if it may be trusted."""
-        old, target = urlsplit(url), urlsplit(urljoin(url, location))
-        if target.scheme not in ("http", "https") or not target.hostname:
-            raise Bitrix24ConfigError(f"{self.host} redirects to an unreadable address", method=method)
-        if old.scheme == "https" and target.scheme != "https":
+        parts = urlsplit(urljoin(f"{old}{path}", location))
+        prefix = parts.path.removesuffix(path) if parts.path.endswith(path) else old.prefix
+        unreadable = False
+        try:
+            new = read_address(f"{parts.scheme}://{parts.netloc}{prefix}")
+        except Bitrix24ConfigError:
+            unreadable = True
+        if unreadable:
+            raise Bitrix24ConfigError(f"{old.netloc} redirects to an unreadable address", method=method)
+        if old.scheme == "https" and new.scheme != "https":
             raise Bitrix24ConfigError(
-                f"{self.host} redirects to plain http at {target.netloc}; refused, nothing was sent there",
+                f"{old.netloc} redirects to plain http at {new.netloc}; refused, nothing was sent there",
                 method=method,
             )
-        if not (same_family(old.hostname or "", target.hostname) or self._allowed(target.hostname)):
+        if not self._may_move(old, new):
             raise Bitrix24ConfigError(
-                f"{self.host} redirects to the foreign host {target.netloc}; refused, nothing was sent there. "
+                f"{old.netloc} redirects to the foreign host {new.netloc}; refused, nothing was sent there. "
                 "If the portal really moved, set Host to the new address or list it in allowed_hosts.",
                 method=method,
             )
-        prefix = (
-            target.path.removesuffix(path)
-            if path and target.path.endswith(path)
-            else urlsplit(self._base).path
-        )
-        self._base = f"{target.scheme}://{target.netloc}{prefix.rstrip('/')}"
-        if old.netloc not in self._moved_from:
-            self._moved_from.add(old.netloc)
-            log.warning(
-                "The portal %s has moved to %s: change the Host of the connection", old.netloc, target.netloc
+        if new == old:
+            raise Bitrix24ConfigError(
+                f"{old.netloc} redirects to another page of its own: is Host the portal's own address?",
+                method=method,
             )
+        if self._portal == old:
+            self._portal = new
+            log.warning("The portal %s has moved to %s: change the Host of the connection", old, new)
 
-    def _allowed(self, host: str) -> bool:
-        return host.lower() in {name.lower() for name in self.config.allowed_hosts}
-
-
-def same_family(old: str, new: str) -> bool:
-    """Whether two hosts belong to one owner: the same host, or two portals of one Bitrix24 cloud domain."""
-    old, new = old.lower().rstrip("."), new.lower().rstrip(".")
-    if old == new:
-        return True
-    if _is_address(old) or _is_address(new):
-        return False
-    families = (_CLOUD_FAMILY.search(old), _CLOUD_FAMILY.search(new))
-    return bool(families[0] and families[1] and families[0].group(1) == families[1].group(1))
+    def _may_move(self, old: Address, new: Address) -> bool:
+        """Whether the secret may go there; another port of the same host may be another's server."""
+        if {new.host, f"{new.host}:{new.origin[1]}"} & set(self.config.allowed_hosts):
+            return True
+        return same_family(old.host, new.host) and (new.port is None or new.origin == old.origin)
 
 
-def _is_address(host: str) -> bool:
+class _TrustingMore(HTTPAdapter):
+    """Believes the authorities of a PEM file besides those that the session names."""
+
+    def __init__(self, ca_bundle: str) -> None:
+        self._context = ssl.create_default_context(cafile=ca_bundle)  # urllib3 adds what the session names
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **facts: Any) -> Any:
+        return super().init_poolmanager(*args, **facts, ssl_context=self._context)
+
+    def proxy_manager_for(self, *args: Any, **facts: Any) -> Any:
+        return super().proxy_manager_for(*args, **facts, ssl_context=self._context)
+
+
+def _check_authorities(ca_bundle: str) -> None:
+    reason = ""
     try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
+        ssl.create_default_context(cafile=ca_bundle)
+    except ssl.SSLError:
+        reason = "it holds no certificate in PEM form"
+    except OSError as error:
+        reason = str(error.strerror)
+    if reason:
+        raise Bitrix24ConfigError(f"ca_bundle {ca_bundle!r} cannot be used: {reason}")
 
 
-def _explain(error: requests.RequestException) -> tuple[str, bool]:
-    """Say in safe words why a request failed, and whether it may have reached the portal."""
+def _silence_urllib3(*hosts: str) -> None:
+    """urllib3 repeats with every request, of the portal or of its proxy, what our own warning says once."""
+    for host in hosts:
+        name = urlsplit(host).hostname if "://" in host else host
+        warnings.filterwarnings(
+            "ignore", message=re.escape(f"Unverified HTTPS request is being made to host '{name}'")
+        )
+
+
+def _failure(error: requests.RequestException, host: str) -> Bitrix24Error:
+    """Say in safe words why a request failed, and whether it may have reached the server."""
+    kinds = requests.exceptions
     cause = _root_cause(error)
     detail = _safe_detail(cause)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return f"the proxy refused or failed{detail}", False
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"TLS failed{detail}; for a private authority set ca_bundle", False
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return "no connection within connect_timeout", False
-    if isinstance(error, requests.exceptions.ReadTimeout):
-        return "no answer within read_timeout", True
+    if isinstance(error, kinds.InvalidURL | kinds.InvalidSchema | kinds.MissingSchema):
+        return Bitrix24ConfigError(f"{host}: address or proxy cannot be used (a SOCKS proxy needs PySocks)")
+    if isinstance(error, kinds.ProxyError):
+        return Bitrix24TransportError(f"{host}: the proxy refused or failed{detail}", sent=False)
+    if isinstance(error, kinds.SSLError):
+        return _tls_failure(cause, host, detail)
+    if isinstance(error, kinds.ConnectTimeout):
+        return Bitrix24TransportError(f"{host}: no connection within connect_timeout", sent=False)
+    if isinstance(error, kinds.ReadTimeout):
+        return Bitrix24TransportError(f"{host}: no answer within read_timeout")
     if isinstance(cause, socket.gaierror):
-        return f"the name cannot be resolved{detail}", False
+        return Bitrix24TransportError(f"{host}: the name cannot be resolved{detail}", sent=False)
     if isinstance(cause, ConnectionRefusedError) or type(cause).__name__ == "NewConnectionError":
-        return f"no connection{detail}", False
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return "the address cannot be used", False
-    return f"the connection broke before the answer was complete{detail}", True
+        return Bitrix24TransportError(f"{host}: no connection{detail}", sent=False)
+    return Bitrix24TransportError(f"{host}: the connection broke before the answer was complete{detail}")
+
+
+def _tls_failure(cause: BaseException, host: str, detail: str) -> Bitrix24TransportError:
+    """A certificate will not be trusted later; a connection that breaks may heal, and may have carried on."""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        advice = "For a portal with a certificate authority of its own, set ca_bundle."
+        text = f"{host}: its TLS certificate is not trusted{detail}"
+        return Bitrix24TransportError(text, sent=False, temporary=False, advice=advice)
+    handshake = isinstance(cause, ssl.SSLError) and _HANDSHAKE.search(str(cause.reason)) is not None
+    return Bitrix24TransportError(f"{host}: TLS failed{detail}", sent=not handshake)
 
 
 def _root_cause(error: BaseException) -> BaseException:
     """Follow what urllib3 hides in ``args`` and ``reason`` down to the operating system's own error."""
     current, seen = error, {id(error)}
-    while True:
+    while not isinstance(current, OSError) or isinstance(current, requests.RequestException):
         candidates = [getattr(current, "reason", None), *current.args, current.__cause__, current.__context__]
-        inner = next(
-            (one for one in candidates if isinstance(one, BaseException) and id(one) not in seen), None
-        )
-        if (
-            inner is None
-            or isinstance(current, OSError)
-            and not isinstance(current, requests.RequestException)
-        ):
-            return current
-        seen.add(id(inner))
-        current = inner
+        found = [one for one in candidates if isinstance(one, BaseException) and id(one) not in seen]
+        if not found:
+            break
+        current = found[0]
+        seen.add(id(current))
+    return current
 
 
 def _safe_detail(cause: BaseException) -> str:
     """Only texts written by the operating system or OpenSSL: they know no address."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f" ({cause.verify_message})"
+    if isinstance(cause, ssl.SSLError):
+        return f" ({str(cause.reason).replace('_', ' ').lower()})" if cause.reason else ""
     if isinstance(cause, OSError) and isinstance(cause.strerror, str) and "/" not in cause.strerror:
         return f" ({cause.strerror})"
     return ""

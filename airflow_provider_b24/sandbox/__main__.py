@@ -21,6 +21,7 @@ from airflow_provider_b24.sandbox.server import PortalServer
 
 PROGRAM = "python -m airflow_provider_b24.sandbox"
 BUCKETS = {"standard": STANDARD, "enterprise": ENTERPRISE}
+WRITES = [f"crm.contact.company.{name}" for name in ("add", "delete", "items.set", "items.delete")]
 JOURNAL_KEPT = 10_000
 
 
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog=PROGRAM, description="Serve an imitation Bitrix24 portal.")
     arguments.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    arguments.add_argument("--port", type=int, default=8024, help="port, 0 for a free one (default %(default)s)")
+    arguments.add_argument("--port", type=int, default=8024, help="0 takes a free one (default %(default)s)")
     arguments.add_argument(
         "--rules",
         choices=["documented", "observed"],
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         help="execution time per method and ten minutes; every binding write then costs one second",
     )
     arguments.add_argument(
-        "--token-lifetime", type=float, metavar="SECONDS", default=3600.0, help="of OAuth tokens (default 3600)"
+        "--token-lifetime", type=float, default=3600.0, metavar="SECONDS", help="of OAuth access tokens"
     )
     arguments.add_argument("--contacts", type=int, default=0, metavar="N", help="generate contacts 1..N")
     arguments.add_argument("--companies", type=int, default=0, metavar="N", help="generate companies 1..N")
@@ -51,11 +52,11 @@ def parser() -> argparse.ArgumentParser:
         "--latency", type=float, default=0.0, metavar="SECONDS", help="delay of every request (default 0)"
     )
     arguments.add_argument(
-        "--speed", type=float, default=1.0, metavar="FACTOR", help="how many times faster limits recover (default 1)"
+        "--speed", type=float, default=1.0, metavar="FACTOR", help="how many times faster limits recover"
     )
     arguments.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="serve https with these PEM files")
     arguments.add_argument("--journal", type=Path, metavar="FILE", help="append every request as a JSON line")
-    arguments.add_argument("--port-file", type=Path, metavar="FILE", help="write the port here once it listens")
+    arguments.add_argument("--port-file", type=Path, metavar="FILE", help="write the port here")
     return arguments
 
 
@@ -69,8 +70,7 @@ def build_portal(options: argparse.Namespace) -> Portal:
     if options.bucket:
         portal.bucket = Bucket(*BUCKETS[options.bucket])
     if options.operating_limit is not None:
-        writes = {f"crm.contact.company.{name}": 1.0 for name in ("add", "delete", "items.set", "items.delete")}
-        portal.operating = Operating(limit=options.operating_limit, cost=writes)
+        portal.operating = Operating(limit=options.operating_limit, cost=dict.fromkeys(WRITES, 1.0))
     return portal
 
 

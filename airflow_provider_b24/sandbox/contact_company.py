@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from airflow_provider_b24.sandbox import php
 from airflow_provider_b24.sandbox.calls import Call, Method
@@ -99,47 +99,52 @@ def items_set(state: State, call: Call) -> bool:
     return _write(state, contact_id, (kept | written).values())
 
 
+class Asked(NamedTuple):
+    """A readable element of ``items``: its position there, and its fields after coercion."""
+
+    position: int
+    company_id: int
+    sort: int
+    primary: bool
+
+
 def normalised(items: php.Array, stored: dict[int, Binding], observed: bool) -> list[Binding]:
     """The rows a request asks for, SORT and primary filled in by the portal's rules."""
-    readable = list(_readable(items))
-    sorts = _observed_sorts(readable) if observed else _documented_sorts(readable, stored)
-    first = next((i for i, (_, item) in enumerate(readable) if php.item(item, "IS_PRIMARY") == "Y"), 0)
+    asked = _readable(items)
+    sorts = _observed_sorts(asked) if observed else _documented_sorts(asked, stored)
+    first = next((i for i, one in enumerate(asked) if one.primary), 0)
     return [
-        Binding(_company_id(item), sort, primary=i == first)
-        for i, ((_, item), sort) in enumerate(zip(readable, sorts, strict=True))
+        Binding(one.company_id, sort, primary=i == first)
+        for i, (one, sort) in enumerate(zip(asked, sorts, strict=True))
     ]
 
 
-def _readable(items: php.Array) -> Iterator[tuple[int, php.Array]]:
+def _readable(items: php.Array) -> list[Asked]:
     # The server counts from 0 to the number of elements, so elements under other keys are never seen.
+    found = []
     for position in range(len(items)):
         item = php.item(items, position)
-        if php.is_array(item) and _company_id(item) > 0:
-            yield position, item
+        company_id = php.to_int(php.item(item, "COMPANY_ID"))
+        if company_id > 0:
+            sort = max(0, php.to_int(php.item(item, "SORT")))
+            found.append(Asked(position, company_id, sort, php.item(item, "IS_PRIMARY") == "Y"))
+    return found
 
 
-def _observed_sorts(readable: list[tuple[int, php.Array]]) -> list[int]:
-    return [_given_sort(item) or (position + 1) * SORT_STEP for position, item in readable]
+def _observed_sorts(asked: list[Asked]) -> list[int]:
+    return [one.sort or (one.position + 1) * SORT_STEP for one in asked]
 
 
-def _documented_sorts(readable: list[tuple[int, php.Array]], stored: dict[int, Binding]) -> list[int]:
-    highest = max((row.sort for row in stored.values()), default=0)
-    highest = max([highest, *(_given_sort(item) for _, item in readable)])
+def _documented_sorts(asked: list[Asked], stored: dict[int, Binding]) -> list[int]:
+    # "Existing and provided": explicit values count wherever they stand in the request.
+    highest = max([0, *(row.sort for row in stored.values()), *(one.sort for one in asked)])
     sorts = []
-    for _, item in readable:
-        known = stored.get(_company_id(item))
-        sort = _given_sort(item) or (known.sort if known else highest + SORT_STEP)
+    for one in asked:
+        known = stored.get(one.company_id)
+        sort = one.sort or (known.sort if known else highest + SORT_STEP)
         highest = max(highest, sort)
         sorts.append(sort)
     return sorts
-
-
-def _given_sort(item: php.Array) -> int:
-    return max(0, php.to_int(php.item(item, "SORT")))
-
-
-def _company_id(item: php.Array) -> int:
-    return php.to_int(php.item(item, "COMPANY_ID"))
 
 
 def changes(stored: dict[int, Binding], wanted: list[Binding]) -> dict[int, Binding]:
@@ -163,6 +168,10 @@ def _primary(rows: Iterable[Binding]) -> int | None:
     return primary[-1] if primary else None
 
 
+def _company_id(fields: php.Array) -> int:
+    return php.to_int(php.item(fields, "COMPANY_ID"))
+
+
 def _owner(call: Call, name: str) -> int:
     if call.id <= 0:
         raise bad_request(f"The parameter {name} is invalid or not defined.")
@@ -178,7 +187,7 @@ def _array(call: Call, parameter: str, name: str) -> php.Array:
 
 def _check_right(state: State, call: Call, contact_id: int, update: bool) -> None:
     user = call.caller.user
-    allowed = user.admin or (user.can_update if update else user.can_read)
+    allowed = user.can_update if update else user.can_read
     if not allowed or contact_id in state.forbidden_contacts:
         raise RestError(*OBJECT_DENIED)
 

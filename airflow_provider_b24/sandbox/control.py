@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from airflow_provider_b24.sandbox import php
 from airflow_provider_b24.sandbox.exchange import Response, json_response
 from airflow_provider_b24.sandbox.faults import Fault
 from airflow_provider_b24.sandbox.limits import Bucket, Operating
 from airflow_provider_b24.sandbox.portal import Portal
+from airflow_provider_b24.sandbox.state import Rules
 
 if TYPE_CHECKING:
     from airflow_provider_b24.sandbox.server import Listener
@@ -94,6 +95,8 @@ def _set(portal: Portal, settings: dict[str, Any]) -> dict[str, Any]:
     unknown = settings.keys() - {*PLAIN_SETTINGS, "bucket", "operating", "reset"}
     if unknown:
         raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+    if settings.get("rules", "documented") not in get_args(Rules):
+        raise ValueError(f"rules are {' or '.join(get_args(Rules))}")
     with portal.lock:
         for name in settings.keys() & {*PLAIN_SETTINGS}:
             setattr(portal, name, settings[name])

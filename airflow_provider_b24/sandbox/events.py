@@ -12,9 +12,7 @@ from airflow_provider_b24.sandbox.listing import PAGE
 from airflow_provider_b24.sandbox.offline_queue import OfflineEvent
 from airflow_provider_b24.sandbox.state import State
 
-EVENTS = {
-    f"ONCRM{kind}{verb}" for kind in ("CONTACT", "COMPANY") for verb in ("ADD", "UPDATE", "DELETE")
-}
+EVENTS = {f"ONCRM{kind}{verb}" for kind in ("CONTACT", "COMPANY") for verb in ("ADD", "UPDATE", "DELETE")}
 
 
 def bind(state: State, call: Call) -> bool:

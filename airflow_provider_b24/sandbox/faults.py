@@ -78,14 +78,11 @@ class Fault:
         return hit
 
     def error(self) -> RestError:
-        """The refusal of a JSON fault, for a single command."""
+        """The refusal of a JSON fault."""
         return RestError(*JSON_FAULTS.get(self.kind, errors.SERVER_ERROR))
 
     def response(self, real: Response | None = None) -> Response:
-        """What the client gets: from nothing, or from the real response when the effect came first."""
-        if self.kind in JSON_FAULTS:
-            refusal = self.error()
-            return json_response(refusal.status, refusal.body())
+        """What the client gets unless it is an ``error``; ``real`` when the effect came first."""
         if self.kind in HTML_FAULTS:
             return _gateway_page(*HTML_FAULTS[self.kind])
         if self.kind == "redirect":

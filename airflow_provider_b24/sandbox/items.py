@@ -125,7 +125,7 @@ def _required(call: Call, name: str) -> Any:
 
 def _check_read(call: Call) -> None:
     user = call.caller.user
-    if not user.crm_access or not (user.admin or user.can_read):
+    if not user.crm_access or not user.can_read:
         raise RestError(*ITEM_DENIED)
 
 
@@ -150,6 +150,8 @@ def _order(call: Call, item_type: ItemType) -> list[tuple[str, bool]]:
 
 
 def _selected(item_type: ItemType, record: Record, selected: list[str]) -> dict[str, Any]:
+    if selected and item_type.fields.keys() >= set(selected):
+        return {name: record.get(item_type.fields[name]) for name in ["id", *selected]}
     item = item_type.item(record)
     if not selected or "*" in selected:
         return item

@@ -38,19 +38,21 @@ class JournalEntry:
         return asdict(self)
 
 
-def open_entry(request: Request, now: float) -> JournalEntry:
+def open_entry(request: Request, now: float, in_full: bool = True) -> JournalEntry:
     """An entry for a request that has just arrived; the rest is filled in while it is answered."""
-    oauth = request.path.startswith("/oauth/")
-    return JournalEntry(
+    entry = JournalEntry(
         time=now,
         source=request.source,
         connection=request.connection,
         http_method=request.http_method,
         path=masked_path(request.path),
-        params=masked(php.to_json(request.params), OAUTH_SECRETS if oauth else SECRETS),
-        body=masked(request.json, OAUTH_SECRETS if oauth else SECRETS),
         content_type=request.content_type,
     )
+    if in_full:
+        secrets = OAUTH_SECRETS if request.path.startswith("/oauth/") else SECRETS
+        entry.params = masked(php.to_json(request.params) or {}, secrets)
+        entry.body = masked(request.json, secrets)
+    return entry
 
 
 def masked(value: Any, secrets: set[str] = SECRETS) -> Any:

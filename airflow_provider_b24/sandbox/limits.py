@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 UNCOUNTED_SECONDS = 0.1
+ROUNDING = 1e-6
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Bucket:
         """Count a request from ``source`` at ``now`` (epoch seconds); False when it is refused."""
         with self._lock:
             level = self._level(source, now, speed)
-            admitted = level + 1 <= self.capacity
+            admitted = level + 1 <= self.capacity + ROUNDING
             if admitted or self.charge_refusals:
                 level = min(level + 1, self.capacity)
             self._levels[source] = (level, now)

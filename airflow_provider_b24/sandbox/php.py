@@ -23,16 +23,18 @@ Array = list[Any] | dict[Key, Any]
 
 def to_int(value: Any) -> int:
     """``(int)$value``: leading digits of a string, truncation of a float, 1 for a non-empty array."""
-    if isinstance(value, int):
-        return _saturated(int(value))
     if isinstance(value, str):
         return _int_of_text(value)
+    if isinstance(value, int):
+        return _saturated(int(value))
     if isinstance(value, float):
         return int(value) if math.isfinite(value) and abs(value) < INT_MAX else 0
     return 1 if value else 0
 
 
 def _int_of_text(text: str) -> int:
+    if text.isdecimal() and text.isascii() and len(text) < 19:
+        return int(text)
     match = NUMBER_AT_START.match(text)
     if match is None:
         return 0
@@ -115,7 +117,7 @@ def parse_str(query: str) -> dict[Key, Any]:
         name, _, value = pair.partition("=")
         path = name_path(name)
         if path:
-            _store(parsed, path, unquote_plus(value))
+            _store(parsed, path, unquote_plus(value) if "%" in value or "+" in value else value)
     return parsed
 
 

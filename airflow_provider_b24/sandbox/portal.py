@@ -6,7 +6,6 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from airflow_provider_b24.sandbox import batch, cards, dispatch, errors, faults, journal, oauth, php
 from airflow_provider_b24.sandbox.auth import Address, Doors, method_params
@@ -67,17 +66,19 @@ class Portal(State):
         user_id: int = 1,
         code: str | None = None,
         scope: Iterable[str] = ("crm", "im"),
-        **user: Any,
+        admin: bool = True,
+        can_read: bool = True,
+        can_update: bool = True,
+        crm_access: bool = True,
+        active: bool = True,
+        name: str = "Alex",
+        last_name: str = "Morgan",
     ) -> str:
-        """Add an incoming webhook and return its code.
+        """Add an incoming webhook with its owner and return its code (a random one unless given).
 
-        ``user`` holds rights and names of its owner: admin, can_read, can_update, crm_access, active, name,
-        last_name. Rights that are not given stay as they are (a new user has them all).
+        The rights are the owner's, also behind his other webhooks; one denied is denied to an admin too.
         """
-        known = self.doors.users.get(user_id) or User(user_id)
-        for name, value in user.items():
-            setattr(known, name, value)
-        self.doors.add_user(known)
+        self.doors.add_user(User(user_id, name, last_name, admin, can_read, can_update, crm_access, active))
         return self.doors.add_webhook(user_id, code or secrets.token_hex(8), scope).code
 
     def add_app(
@@ -148,13 +149,18 @@ class Portal(State):
         """
         lower = {name.lower(): value for name, value in headers.items()}
         request = Request(http_method.upper(), target, lower, body, source, connection)
-        entry = journal.open_entry(request, self.clock())
+        entry = journal.open_entry(request, self.clock(), in_full=self._is_watched)
         self._keep(entry)
         response = self._route(request, entry)
-        entry.status, entry.fault = response.status, entry.fault or response.fault
+        # What never reaches the client has no status.
+        entry.status = 0 if response.fault in {"reset", "hang"} else response.status
         if self.on_request is not None:
             self.on_request(entry)
         return response
+
+    @property
+    def _is_watched(self) -> bool:
+        return self.journal_limit != 0 or self.on_request is not None
 
     def _keep(self, entry: JournalEntry) -> None:
         with self.lock:
@@ -181,8 +187,8 @@ class Portal(State):
         params, start = method_params(request.params)
         commands = batch.commands(params) if address.method == "batch" else None
         entry.method = address.method
-        if commands is not None and self.journal_limit != 0:
-            entry.commands = [(one.method, php.to_json(one.params)) for one in commands]
+        if commands is not None and self._is_watched:
+            entry.commands = [(one.method, php.to_json(one.params) or {}) for one in commands]
         if not self._admit(request.source):
             return _refusal(RestError(*errors.QUERY_LIMIT), entry)
         if self.latency:
@@ -190,13 +196,13 @@ class Portal(State):
         fault = self.pick_fault([address.method, *(one.method for one in commands or [])])
         entry.fault = fault.kind if fault else None
         if fault and not fault.follows_effect:
-            return _told(fault.response(), entry)
+            return _faulty(fault, None, entry)
         try:
             body = dispatch.answer(self, dispatch.Incoming(request, address, params, start, commands), entry)
             response = json_response(200, body)
         except RestError as error:
             response = _refusal(self._restated(error), entry)
-        return _told(fault.response(response), entry) if fault else response
+        return _faulty(fault, response, entry) if fault else response
 
     def _admit(self, source: str) -> bool:
         admitted = self.bucket is None or self.bucket.admit(source, self.clock(), self.speed)
@@ -223,6 +229,7 @@ def _refusal(error: RestError, entry: JournalEntry) -> Response:
     return json_response(error.status, error.body())
 
 
-def _told(response: Response, entry: JournalEntry) -> Response:
-    entry.status = response.status
-    return response
+def _faulty(fault: Fault, response: Response | None, entry: JournalEntry) -> Response:
+    if fault.kind in faults.JSON_FAULTS:
+        return _refusal(fault.error(), entry)
+    return fault.response(response)

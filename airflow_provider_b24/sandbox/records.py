@@ -34,7 +34,7 @@ class Kind:
 
     def list(self, state: State, call: Call) -> Answer:
         """crm.*.list: a page of 50; phones and e-mails only when they are selected."""
-        if not (call.caller.user.admin or call.caller.user.can_read):
+        if not call.caller.user.can_read:
             raise bad_request("Access denied.")
         question = Listing(_conditions(call), _order(call), _page_start(call.start))
         answer = question.answer(self.records(state), self._loader(state), self.hidden(state))
@@ -75,13 +75,13 @@ class Kind:
         return fields
 
     def _check_update(self, call: Call) -> None:
-        if not (call.caller.user.admin or call.caller.user.can_update):
+        if not call.caller.user.can_update:
             raise bad_request("Access denied.")
 
     def _existing(self, state: State, call: Call, absent: str) -> Record:
         if call.id <= 0:
             raise bad_request("ID is not defined or invalid.")
-        if not (call.caller.user.admin or call.caller.user.can_read) or call.id in self.hidden(state):
+        if not call.caller.user.can_read or call.id in self.hidden(state):
             raise bad_request("Access denied.")
         record = self.load(state, call.id)
         if record is None:

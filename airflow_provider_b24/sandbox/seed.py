@@ -48,15 +48,16 @@ GENERATED_COMPANIES = range(50, 62)
 def seeded_portal(**kwargs: Any) -> Portal:
     """A portal with some fifty contacts, two dozen companies, four webhooks and an application.
 
-    ``kwargs`` go to ``Portal``. User 1 is an administrator; 7 may not change contacts; 8 has no CRM access; 9's webhook lacks the scope.
+    ``kwargs`` go to ``Portal``. User 1 is an administrator; 7 may not change contacts; 8 has no CRM
+    access; 9's webhook lacks the scope.
     """
     portal = Portal(**kwargs)
     _add_companies(portal)
     _add_contacts(portal)
-    portal.add_webhook(1, DEMO_CODE, name="Alex", last_name="Morgan")
+    portal.add_webhook(1, DEMO_CODE)
     portal.add_webhook(7, READ_ONLY_CODE, admin=False, can_update=False, name="Ruth", last_name="Ortega")
     portal.add_webhook(8, NO_CRM_CODE, admin=False, crm_access=False, name="Nils", last_name="Aker")
-    portal.add_webhook(9, NO_SCOPE_CODE, scope=("im",), name="Sam", last_name="Reyes")
+    portal.add_webhook(9, NO_SCOPE_CODE, scope=("im",), admin=False, name="Sam", last_name="Reyes")
     portal.add_app(DEMO_CLIENT_ID, DEMO_CLIENT_SECRET)
     return portal
 

@@ -123,7 +123,7 @@ class Listener(socketserver.ThreadingTCPServer):
         self.context = context
         self.connections = 0
         self.stopping = threading.Event()
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, int] = {}
         self._lock = threading.Lock()
         super().__init__(address, Conversation)
 
@@ -134,13 +134,18 @@ class Listener(socketserver.ThreadingTCPServer):
             accepted = self.context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
         with self._lock:
             self.connections += 1
-            self._open.add(accepted)
+            self._open[accepted] = self.connections
         return accepted, address
+
+    def number_of(self, connection: socket.socket) -> int:
+        """How many connections there were when this one was accepted, itself included."""
+        with self._lock:
+            return self._open.get(connection, 0)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection; one that is to be reset must not send its FIN first."""
         with self._lock:
-            self._open.discard(request)
+            self._open.pop(request, None)
         if _is_to_be_reset(request):
             self.close_request(request)
         else:
@@ -178,7 +183,7 @@ class Conversation(BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Give the connection its number."""
         super().setup()
-        self.number = self.server.connections
+        self.number = self.server.number_of(self.request)
 
     def do_GET(self) -> None:
         """Answer a GET."""

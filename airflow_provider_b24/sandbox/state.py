@@ -183,8 +183,10 @@ class State:
         if was_primary and left:
             self._left_over[contact_id] = min(left)
 
-    def bind(self, contact_id: int, companies: Iterable[tuple[int, int, bool]]) -> None:
-        """Set a contact's bindings as they are given: (company id, SORT, primary)."""
+    def bind(
+        self, contact_id: int, companies: Iterable[tuple[int, int, bool] | tuple[int, int, bool, int]]
+    ) -> None:
+        """Set a contact's bindings as they are given: (company id, SORT, primary), perhaps a role id."""
         with self.lock:
             self.store(contact_id, (Binding(*row) for row in companies))
 

@@ -1,0 +1,229 @@
+"""
+From an Airflow connection to a portal's configuration, by the form that the provider's metadata states.
+
+Reads anything with ``host``, ``port``, ``schema``, ``login``, ``password`` and ``extra``; knows neither
+Airflow nor requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+from airflow_provider_b24.connection_form import extra_values, form_widgets, label, ui_field_behaviour
+from airflow_provider_b24.rest.address import (
+    DEFAULT_PORTS,
+    Address,
+    WebhookAddress,
+    holds_webhook,
+    is_code,
+    is_ip,
+    read_address,
+    read_host,
+    read_webhook,
+)
+from airflow_provider_b24.rest.config import OAUTH_SERVER, OAuthApp, PortalConfig, Webhook
+from airflow_provider_b24.rest.errors import Bitrix24ConfigError
+
+__all__ = ["form_widgets", "portal_config", "secret_forms", "secrets", "ui_field_behaviour"]
+
+_PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
+_SHOWN = 12  # characters of a wrong Login that a message may quote: a webhook's code is longer
+
+
+def portal_config(conn: Any) -> PortalConfig:
+    """
+    Read a connection; every doubt is an error that names the field.
+
+    - Host is the portal's address, with or without ``https://``, port and path prefix. A webhook's address
+      is refused there: Airflow shows Host in the clear.
+    - Login and Password are user id and code of a webhook; Password may also hold the webhook's whole
+      address, and then Host and Login may stay empty but must not contradict it.
+    - ``client_id`` in the extra means OAuth; Login and Password must then be empty.
+    - Plain http (a Host with ``http://``, or Schema ``http``) needs ``allow_http``.
+    - Empty fields of the extra mean their defaults; unknown ones are errors.
+
+    :raises Bitrix24ConfigError: the connection cannot work; no secret is quoted.
+    """
+    values = extra_values(conn)
+    password = _text(conn, "password")
+    if values["client_id"] and (password or _text(conn, "login")):
+        raise Bitrix24ConfigError(
+            f"both a webhook ({label('login')}, {label('password')}) and OAuth ({label('client_id')}) are "
+            "filled in: leave one of them empty"
+        )
+    pasted = _pasted_webhook(password) if "/" in password else None
+    address = _portal_address(conn, pasted)
+    _check_scheme(address, "host", values["allow_http"])
+    return PortalConfig(
+        url=str(address),
+        credentials=_oauth_app(values) if values["client_id"] else _webhook(conn, pasted, values),
+        plan=values["plan"],
+        ca_bundle=values["ca_bundle"],
+        verify_tls=values["verify_tls"],
+        proxy=_proxy(values["proxy"]),
+        connect_timeout=values["connect_timeout"],
+        read_timeout=values["read_timeout"],
+        max_parallel=values["max_parallel"],
+        allowed_hosts=_allowed_hosts(values["allowed_hosts"]),
+    )
+
+
+def secrets(config: PortalConfig) -> list[str]:
+    """Return every text of a configuration that must not be shown, in each form in which it may occur."""
+    credentials = config.credentials
+    if isinstance(credentials, Webhook):
+        address = f"{config.url}/rest/{credentials.user_id}/{credentials.code}"
+        plain = [credentials.code, address, f"{address}/"]
+    else:
+        plain = [credentials.client_secret, credentials.access_token, credentials.refresh_token]
+    if "@" in config.proxy:
+        plain += [config.proxy, config.proxy.rpartition("@")[0].partition("://")[2]]
+        plain.append(unquote(urlsplit(config.proxy).password or ""))
+    return list(dict.fromkeys(form for text in plain for form in secret_forms(text)))
+
+
+def secret_forms(secret: str) -> list[str]:
+    """Return a secret as it is and as it looks inside addresses; nothing for an empty one."""
+    forms = (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+    return [form for form in dict.fromkeys(forms) if form]
+
+
+def _text(conn: Any, name: str) -> str:
+    value = getattr(conn, name, None)
+    return "" if value is None else str(value).strip()
+
+
+def _pasted_webhook(password: str) -> WebhookAddress:
+    try:
+        return read_webhook(password)
+    except Bitrix24ConfigError as error:
+        raise Bitrix24ConfigError(f"{label('password')}: {error.description}") from None
+
+
+def _portal_address(conn: Any, pasted: WebhookAddress | None) -> Address:
+    host, scheme = _text(conn, "host"), _text(conn, "schema").lower()
+    if holds_webhook(host):
+        raise Bitrix24ConfigError(
+            f"{label('host')} holds a webhook's whole address, whose code is a password, and Airflow shows "
+            f"this field to everybody: put the address into {label('password')} and make a new webhook"
+        )
+    if scheme not in ("", *DEFAULT_PORTS):
+        raise Bitrix24ConfigError(f"{label('schema')} must be https, http or empty, not {scheme!r:.20}")
+    if not host:
+        if pasted is None:
+            raise Bitrix24ConfigError(f"{label('host')} is missing: the portal's address is needed")
+        return pasted.address
+    try:
+        address = read_address(host, scheme or (pasted.address.scheme if pasted else "https"))
+    except Bitrix24ConfigError as error:
+        raise Bitrix24ConfigError(f"{label('host')}: {error.description}") from None
+    if scheme and scheme != address.scheme:
+        raise Bitrix24ConfigError(f"{label('schema')} is {scheme}, but {label('host')} is {address.scheme}")
+    address = _with_port(address, _text(conn, "port"))
+    if pasted is not None and pasted.address != address:
+        raise Bitrix24ConfigError(
+            f"{label('password')} holds a webhook of {pasted.address}, but {label('host')} is {address}: "
+            "leave the latter empty, or make them agree"
+        )
+    return address
+
+
+def _with_port(address: Address, text: str) -> Address:
+    if not text:
+        return address
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise Bitrix24ConfigError(f"{label('port')} must be from 1 to 65535, not {text!r:.20}")
+    port = int(text)
+    if address.port is not None and address.port != port:
+        raise Bitrix24ConfigError(f"{label('port')} is {port}, but {label('host')} says {address.port}")
+    default = port == DEFAULT_PORTS[address.scheme]
+    return Address(address.scheme, address.host, None if default else port, address.prefix)
+
+
+def _check_scheme(address: Address, name: str, allow_http: bool) -> None:
+    if address.scheme == "http" and not allow_http:
+        raise Bitrix24ConfigError(
+            f"{label(name)} is plain http, over which credentials travel in the clear: use https, or set "
+            f"{label('allow_http')} to true"
+        )
+
+
+def _webhook(conn: Any, pasted: WebhookAddress | None, values: Mapping[str, Any]) -> Webhook:
+    for name in ("client_secret", "access_token", "refresh_token"):
+        if values[name]:
+            raise Bitrix24ConfigError(f"{label(name)} belongs to OAuth, and {label('client_id')} is empty")
+    login = _text(conn, "login")
+    number = int(login) if login.isascii() and login.isdigit() else 0
+    if login and number < 1:
+        shown = f", not {login!r}" if len(login) <= _SHOWN else ""
+        raise Bitrix24ConfigError(f"{label('login')} must be the number of a user{shown}")
+    if pasted is not None:
+        if login and number != pasted.user_id:
+            raise Bitrix24ConfigError(
+                f"{label('login')} is {number}, but the webhook in {label('password')} belongs to user "
+                f"{pasted.user_id}"
+            )
+        return Webhook(pasted.user_id, pasted.code)
+    code = _text(conn, "password")
+    if not code:
+        raise Bitrix24ConfigError(
+            f"{label('password')} is missing: a webhook's code, or {label('client_id')} for OAuth, is needed"
+        )
+    if not is_code(code):
+        raise Bitrix24ConfigError(
+            f"{label('password')} holds characters that a webhook's code cannot have (letters, digits, _ -)"
+        )
+    if not login:
+        raise Bitrix24ConfigError(f"{label('login')} is missing: the number before the code in the webhook")
+    return Webhook(number, code)
+
+
+def _oauth_app(values: Mapping[str, Any]) -> OAuthApp:
+    for name in ("client_id", "client_secret", "access_token", "refresh_token"):
+        if any(character.isspace() for character in values[name]):
+            raise Bitrix24ConfigError(f"{label(name)} holds a space")
+    if not values["client_secret"]:
+        raise Bitrix24ConfigError(f"{label('client_secret')} is missing")
+    if not values["refresh_token"] and not values["access_token"]:
+        raise Bitrix24ConfigError(
+            f"{label('refresh_token')} is missing: the command 'authorize' of this provider gets one"
+        )
+    try:
+        server = read_address(values["oauth_server"] or OAUTH_SERVER)
+    except Bitrix24ConfigError as error:
+        raise Bitrix24ConfigError(f"{label('oauth_server')}: {error.description}") from None
+    _check_scheme(server, "oauth_server", values["allow_http"])
+    return OAuthApp(
+        client_id=values["client_id"],
+        client_secret=values["client_secret"],
+        access_token=values["access_token"],
+        refresh_token=values["refresh_token"],
+        server=str(server),
+    )
+
+
+def _proxy(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if text and not usable:
+        raise Bitrix24ConfigError(f"{label('proxy')} must be an address such as http://proxy.example:3128")
+    return text
+
+
+def _allowed_hosts(text: str) -> tuple[str, ...]:
+    return tuple(_host_and_port(entry) for entry in text.replace(",", " ").split())
+
+
+def _host_and_port(entry: str) -> str:
+    host, colon, port = ("", "", "") if is_ip(entry) else entry.rpartition(":")
+    try:
+        if colon and port.isascii() and port.isdigit():
+            return f"{read_host(host)}:{int(port)}"
+        return read_host(entry)
+    except Bitrix24ConfigError as error:
+        raise Bitrix24ConfigError(f"{label('allowed_hosts')}: {error.description}") from None

@@ -1,0 +1,168 @@
+"""
+The connection form, by the one statement of it in the provider's metadata.
+
+Airflow 3.2 and later render that statement themselves; here it is rendered for older ones, and connections
+are read by it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_b24.get_provider_info import get_provider_info
+from airflow_provider_b24.rest.errors import Bitrix24ConfigError
+
+_LEGACY_PREFIX = "extra__bitrix24__"  # how Airflow's old web form named the fields of an extra
+_YES, _NO = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "no", "0"})
+
+
+@functools.cache
+def fields() -> dict[str, dict[str, Any]]:
+    """Return the statement of the extra's fields, in the form's order."""
+    return dict(_connection_type()["conn-fields"])
+
+
+def label(name: str) -> str:
+    """Name a field as the form does, and as JSON and command lines do."""
+    if name in fields():
+        return f"{fields()[name]['label']} ({name})"
+    shown = _connection_type()["ui-field-behaviour"]["relabeling"].get(name, name.capitalize())
+    return f"{shown} ({name})"
+
+
+def form_widgets() -> dict[str, Any]:
+    """Return the fields of the extra as fields of Airflow 2's web form."""
+    from flask_appbuilder import fieldwidgets as look  # type: ignore[import-not-found]
+    from wtforms import fields as kinds  # type: ignore[import-untyped]
+    from wtforms.validators import NumberRange, Optional  # type: ignore[import-untyped]
+
+    def widget(statement: dict[str, Any]) -> Any:
+        schema = statement["schema"]
+        facts: dict[str, Any] = {
+            "label": statement["label"],
+            "description": statement["description"],
+            "default": schema.get("default"),
+        }
+        if schema["type"][0] == "boolean":
+            return kinds.BooleanField(**facts)
+        if "enum" in schema:
+            # One form serves all types of connections: a strict choice would stop those without ours.
+            return kinds.SelectField(
+                **facts, choices=schema["enum"], widget=look.Select2Widget(), validate_choice=False
+            )
+        if schema["type"][0] in ("integer", "number"):
+            number = kinds.IntegerField if schema["type"][0] == "integer" else kinds.FloatField
+            bounds = NumberRange(schema.get("minimum"), schema.get("maximum"))
+            return number(**facts, validators=[Optional(), bounds], widget=look.BS3TextFieldWidget())
+        if schema.get("format") == "password":
+            return kinds.PasswordField(**facts, widget=look.BS3PasswordFieldWidget())
+        return kinds.StringField(**facts, widget=look.BS3TextFieldWidget())
+
+    return {name: widget(statement) for name, statement in fields().items()}
+
+
+def ui_field_behaviour() -> dict[str, Any]:
+    """Return labels and placeholders of the standard fields as Airflow 2 wants them."""
+    behaviour = _connection_type()["ui-field-behaviour"]
+    return {
+        "hidden_fields": list(behaviour["hidden-fields"]),
+        "relabeling": dict(behaviour["relabeling"]),
+        "placeholders": dict(behaviour["placeholders"]),
+    }
+
+
+def extra_values(conn: Any) -> dict[str, Any]:
+    """
+    Return every field of a connection's extra, checked and with its default where it is empty.
+
+    :raises Bitrix24ConfigError: an unknown field or an impossible value; no secret is quoted.
+    """
+    extra = _extra(conn)
+    unknown = [name for name in extra if name not in fields()]
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], fields(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(fields())}"
+        raise Bitrix24ConfigError(f"unknown field {unknown[0]!r:.60} in the connection's extra: {hint}")
+    return {name: _field_value(name, field["schema"], extra.get(name)) for name, field in fields().items()}
+
+
+def _connection_type() -> dict[str, Any]:
+    return dict(get_provider_info()["connection-types"][0])
+
+
+def _extra(conn: Any) -> dict[str, Any]:
+    extra = getattr(conn, "extra", None)
+    if isinstance(extra, str) and extra.strip():
+        try:
+            extra = json.loads(extra)
+        except ValueError:
+            raise Bitrix24ConfigError("the connection's extra is not JSON") from None
+    if not extra:
+        return {}
+    if not isinstance(extra, Mapping):
+        raise Bitrix24ConfigError(f"the connection's extra is a {type(extra).__name__}, not a JSON object")
+    legacy = {name.removeprefix(_LEGACY_PREFIX): value for name, value in extra.items()}
+    return legacy | {name: value for name, value in extra.items() if not name.startswith(_LEGACY_PREFIX)}
+
+
+def _field_value(name: str, schema: Mapping[str, Any], value: Any) -> Any:
+    """Read one field of the extra; web forms and addresses send everything as text."""
+    kind = schema["type"][0]
+    value = value.strip() if isinstance(value, str) else value
+    if value is None or value == "":
+        return schema.get("default", "")
+    if name == "allowed_hosts" and isinstance(value, list):
+        return ",".join(map(str, value))
+    readers = {"boolean": _boolean, "integer": _integer, "number": _number, "string": _string}
+    shown = "" if schema.get("format") == "password" else f", not {value!r:.60}"
+    try:
+        value = readers[kind](value)
+    except ValueError:
+        raise Bitrix24ConfigError(f"{label(name)} must be a {kind}{shown}") from None
+    if "enum" in schema and value not in schema["enum"]:
+        raise Bitrix24ConfigError(f"{label(name)} must be one of {', '.join(schema['enum'])}{shown}")
+    least, most = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    if kind in ("integer", "number") and not least <= value <= most:
+        bounds = f"from {least} to {most}" if most < math.inf else f"at least {least}"
+        raise Bitrix24ConfigError(f"{label(name)} must be {bounds}{shown}")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text in _YES | _NO:
+        return text in _YES
+    raise ValueError
+
+
+def _integer(value: Any) -> int:
+    number = _number(value)
+    if not number.is_integer():
+        raise ValueError
+    return int(number)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _string(value: Any) -> str:
+    """Numbers are taken for text: Airflow reads ``?client_id=42`` of an address as a number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError
+    text = str(value)
+    if not text.isprintable():
+        raise ValueError
+    return text

@@ -1,0 +1,89 @@
+"""What every client of the lab does the same way: read its job, wait for the start, work, say what it took.
+
+It runs in the environments of all clients, so it needs no more than the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+METHOD = "crm.contact.company.items.set"
+BATCH = 50
+COMPANIES = 50
+
+
+@dataclass(frozen=True)
+class Job:
+    """Set the companies of contacts ``first`` to ``last`` of one portal; ``options`` belong to the client."""
+
+    host: str
+    user: int
+    code: str
+    ca_bundle: str
+    first: int
+    last: int
+    options: dict[str, Any]
+
+    @property
+    def webhook(self) -> str:
+        """The address that most clients ask for."""
+        return f"https://{self.host}/rest/{self.user}/{self.code}/"
+
+    def params(self) -> Iterator[dict[str, Any]]:
+        """The parameters of each call, in the shape of the documentation's example."""
+        for contact_id in range(self.first, self.last + 1):
+            yield {"id": contact_id, "items": wanted_items(contact_id)}
+
+
+def wanted_items(contact_id: int) -> list[dict[str, Any]]:
+    """The companies that a contact is to have."""
+    first, second = wanted_companies(contact_id)
+    return [
+        {"COMPANY_ID": first, "IS_PRIMARY": "Y", "SORT": 100},
+        {"COMPANY_ID": second, "IS_PRIMARY": "N", "SORT": 200},
+    ]
+
+
+def wanted_companies(contact_id: int) -> tuple[int, int]:
+    """Their ids, the primary one first."""
+    return contact_id % COMPANIES + 1, (contact_id + 7) % COMPANIES + 1
+
+
+def carry_out(prepare: Callable[[Job], Callable[[], Any]]) -> None:
+    """
+    Run the client: ``prepare`` builds it from the job and returns the work that is measured.
+
+    The work may return a mapping, which becomes part of the result.
+    """
+    job = Job(**json.loads(sys.stdin.readline()))
+    work = prepare(job)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    started, cpu = time.perf_counter(), cpu_seconds()
+    died, said = "", None
+    try:
+        said = work()
+    except Exception as error:
+        died = f"{type(error).__name__}: {error}".replace(job.code, "***")[:300]
+    result = {
+        "seconds": time.perf_counter() - started,
+        "cpu": cpu_seconds() - cpu,
+        "peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "died": died,
+        "said": said,
+    }
+    print(json.dumps(result), flush=True)
+    os._exit(bool(died))  # a client that died may have threads that wait for ever
+
+
+def cpu_seconds() -> float:
+    """User and system seconds of this process so far."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

@@ -1,0 +1,287 @@
+"""The lab: portals and clients as processes of their own, over TLS, and what is read off them."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+USER, CODE = 1, "bench0" + secrets.token_hex(6)
+START_SECONDS = 60  # for a client to import what it needs
+BUCKET = {"capacity": 50, "drain": 2.0}
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client of the lab: the Python of its environment, and the script in this folder."""
+
+    name: str
+    python: Path
+    script: str
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a portal is like, and what one or more client processes have to do there."""
+
+    writes: int = 2000
+    processes: int = 1
+    portal: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    script: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one load. Rows are counted in the portal, times and CPU in the client unless said."""
+
+    wanted: int
+    right: int
+    requests: int
+    refused: int
+    connections: int
+    seconds: float
+    portal_seconds: float
+    cpu: float
+    peak_mb: float
+    died: tuple[str, ...]
+    executed: Mapping[str, int]
+    writes: int
+    said: tuple[Any, ...]
+
+
+class Lab:
+    """A folder with a certificate, in which portals are opened and clients are set to work."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.certificate, self.key = make_certificate(folder)
+
+    def run(self, client: Client, load: Load, cap: float) -> Result:
+        """Give each process its share of the load on a fresh portal, and let all start at once."""
+        with self._portal(load) as portal:
+            host = portal.ask(None)["host"]
+            share = load.writes
+            clients = [
+                self._start(client, load, host, first=index * share + 1, last=(index + 1) * share)
+                for index in range(load.processes)
+            ]
+            try:
+                for one in clients:
+                    one.wait_ready()
+                for one in clients:
+                    one.go()
+                deadline = time.monotonic() + cap
+                said = [one.result(deadline) for one in clients]
+            finally:
+                for one in clients:
+                    one.kill()
+            seen = portal.ask({"first": 1, "last": share * load.processes})
+        return summary(load, seen, said)
+
+    @contextlib.contextmanager
+    def _portal(self, load: Load) -> Iterator[Process]:
+        settings = {
+            "user": USER,
+            "code": CODE,
+            "certificate": str(self.certificate),
+            "key": str(self.key),
+            "contacts": load.writes * load.processes,
+            "companies": 50,
+            **load.portal,
+        }
+        process = Process([sys.executable, HERE / "portal_process.py"], {"PYTHONPATH": str(ROOT)})
+        process.tell(settings)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+    def _start(self, client: Client, load: Load, host: str, first: int, last: int) -> Process:
+        environment = {
+            "REQUESTS_CA_BUNDLE": str(self.certificate),
+            "SSL_CERT_FILE": str(self.certificate),
+            "AIRFLOW_HOME": str(self.folder / "airflow"),
+            "AIRFLOW__BITRIX24__PACING_DIR": str(self.folder / "pacing"),
+            "NO_PROXY": "127.0.0.1",
+            "PYTHONPATH": str(ROOT),
+        }
+        process = Process([client.python, HERE / (load.script or client.script)], environment, self.folder)
+        process.tell(
+            {
+                "host": host,
+                "user": USER,
+                "code": CODE,
+                "ca_bundle": str(self.certificate),
+                "first": first,
+                "last": last,
+                "options": dict(load.options),
+            }
+        )
+        return process
+
+
+class Process:
+    """A process spoken to in lines over its standard input and output."""
+
+    def __init__(
+        self, command: Sequence[str | Path], environment: Mapping[str, str], folder: Path | None = None
+    ) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            cwd=folder,
+            env={"PATH": os.environ.get("PATH", ""), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        )
+        self._errors: list[str] = []
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Write a line of JSON."""
+        self._write(json.dumps(message))
+
+    def ask(self, question: Mapping[str, Any] | None) -> Any:
+        """Write a question, read the answer; without a question, read the next line."""
+        if question is not None:
+            self.tell(question)
+        line = self._output.readline()
+        if not line:
+            raise LabError(f"a process of the lab ended:\n{self._last_words()}")
+        return json.loads(line)
+
+    def wait_ready(self) -> None:
+        """Wait until the client has imported what it needs."""
+        timer = threading.Timer(START_SECONDS, self.kill)
+        timer.start()
+        try:
+            while (line := self._output.readline()).strip() != "ready":
+                if not line:
+                    raise LabError(f"a client did not start:\n{self._last_words()}")
+        finally:
+            timer.cancel()
+
+    def go(self) -> None:
+        """Let the client begin."""
+        self._write("go")
+
+    def result(self, deadline: float) -> dict[str, Any] | None:
+        """The client's last line, or None if it had to be stopped at the deadline or broke off."""
+        timer = threading.Timer(max(0.0, deadline - time.monotonic()), self.kill)
+        timer.start()
+        try:
+            lines = self._output.read().splitlines()
+        finally:
+            timer.cancel()
+        with contextlib.suppress(IndexError, ValueError):
+            found = json.loads(lines[-1])
+            return found if isinstance(found, dict) else None
+        return None
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(1)
+
+    @property
+    def _output(self) -> Any:
+        return self._process.stdout
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._errors = [*self._errors[-30:], line]
+
+    def _last_words(self) -> str:
+        self.kill()
+        return "".join(self._errors)
+
+
+class LabError(Exception):
+    """The lab itself does not work."""
+
+
+def summary(load: Load, seen: Mapping[str, Any], said: Sequence[Mapping[str, Any] | None]) -> Result:
+    """One result from what the portal saw and what its clients said."""
+    heard = [one for one in said if one is not None]
+    died = [one["died"] for one in heard if one["died"]] + ["stopped"] * (len(said) - len(heard))
+    first, last = seen["first_request"], seen["last_request"]
+    return Result(
+        wanted=load.writes * load.processes,
+        right=seen["right"],
+        requests=seen["requests"],
+        refused=seen["refused"],
+        connections=seen["connections"],
+        seconds=max((one["seconds"] for one in heard), default=float("nan")),
+        portal_seconds=last - first if first else 0.0,
+        cpu=sum(one["cpu"] for one in heard),
+        peak_mb=max((one["peak_kb"] / 1024 for one in heard), default=float("nan")),
+        died=tuple(died),
+        executed=seen["executed"],
+        writes=seen["writes"],
+        said=tuple(one["said"] for one in heard),
+    )
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key, as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "benchmark lab")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address, x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "portal.pem", folder / "portal.key"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return paths
+
+
+@contextlib.contextmanager
+def open_lab() -> Iterator[Lab]:
+    """A lab in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        yield Lab(Path(folder))

@@ -1,0 +1,62 @@
+"""The imitation portal in a process of its own, told over standard input what it is and asked what it saw.
+
+The first line holds its settings. Each further line is a question, answered by a line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from job import wanted_companies
+
+from airflow_provider_b24.sandbox import Bucket, Portal, PortalServer
+from airflow_provider_b24.sandbox.control import stats
+from airflow_provider_b24.sandbox.limits import Operating
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    settings = json.loads(sys.stdin.readline())
+    portal = make_portal(settings)
+    with PortalServer(portal, certfile=settings["certificate"], keyfile=settings["key"]) as server:
+        say({"host": f"{server.host}:{server.port}"})
+        for line in sys.stdin:
+            question = json.loads(line)
+            seen = stats(portal, server.connections)
+            say(seen | {"right": right_contacts(portal, question["first"], question["last"])})
+
+
+def make_portal(settings: dict[str, Any]) -> Portal:
+    """The portal that the settings describe; nothing is journalled, so that it is fast."""
+    portal = Portal()
+    portal.add_webhook(settings["user"], settings["code"])
+    portal.add_generated(contacts=settings["contacts"], companies=settings["companies"])
+    portal.journal_limit = 0
+    portal.latency = settings.get("latency", 0.0)
+    if "bucket" in settings:
+        portal.bucket = Bucket(**settings["bucket"])
+    if "operating" in settings:
+        portal.operating = Operating(**settings["operating"])
+    for contact_id in range(1, settings.get("bound", 0) + 1):
+        first, second = wanted_companies(contact_id)
+        portal.bind(contact_id, [(first, 100, True), (second, 200, False)])
+    return portal
+
+
+def right_contacts(portal: Portal, first: int, last: int) -> int:
+    """How many of these contacts have the companies that they are to have."""
+    return sum(
+        [row["COMPANY_ID"] for row in portal.bindings(contact_id)] == list(wanted_companies(contact_id))
+        for contact_id in range(first, last + 1)
+    )
+
+
+def say(answer: dict[str, Any]) -> None:
+    """Answer on standard output."""
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

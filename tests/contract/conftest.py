@@ -1,0 +1,41 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "airflow_provider_b24"
+
+
+@pytest.fixture
+def fresh_python() -> Callable[..., Any]:
+    """Run code in a new interpreter; what it assigns to `answer` comes back."""
+
+    def run(code: str) -> Any:
+        code = f"{code}\nimport json\nprint('answer:' + json.dumps(answer))"
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.rpartition("answer:")[2])
+
+    return run
+
+
+def module_names() -> list[str]:
+    """Every module of the package, by its dotted name."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    names = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
+    return [name.removesuffix(".__init__") for name in names if not name.endswith(".__main__")]
+
+
+def importable_modules() -> list[str]:
+    """Those that the installed Airflow can import."""
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+
+    needs_3_3 = {"airflow_provider_b24.operators.retry_policy"}  # retry policies came with it
+    return [name for name in module_names() if AIRFLOW_V_3_3_PLUS or name not in needs_3_3]

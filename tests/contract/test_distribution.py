@@ -1,0 +1,60 @@
+"""The wheel and the source archive hold the package and nothing else."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email import message_from_string
+
+import pytest
+
+from tests.contract.conftest import ROOT
+
+pytest.importorskip("build", reason="the archives are built in the newest environment only")
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def wheel(archives):
+    with zipfile.ZipFile(next(archives.glob("*.whl"))) as wheel:
+        yield wheel
+
+
+def test_the_wheel_holds_the_package_only(wheel):
+    tops = {name.partition("/")[0] for name in wheel.namelist()}
+    assert tops == {"airflow_provider_b24", "airflow_provider_b24-0.1.0.dist-info"}
+    in_package = {name for name in wheel.namelist() if name.startswith("airflow_provider_b24/")}
+    in_checkout = {str(file.relative_to(ROOT)) for file in (ROOT / "airflow_provider_b24").rglob("*.py")}
+    assert in_package == in_checkout | {"airflow_provider_b24/py.typed"}
+
+
+def test_the_wheel_tells_airflow_and_pip_what_it_is(wheel):
+    def read(name):
+        return wheel.read(f"airflow_provider_b24-0.1.0.dist-info/{name}").decode()
+
+    assert "[apache_airflow_provider]" in read("entry_points.txt")
+    assert "Apache License" in read("licenses/LICENSE")
+    metadata = message_from_string(read("METADATA"))
+    assert metadata["Name"] == "airflow-provider-b24"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert "Framework :: Apache Airflow :: Provider" in metadata.get_all("Classifier")
+    needed = {line.partition(">")[0] for line in metadata.get_all("Requires-Dist") if "extra ==" not in line}
+    assert needed == {"apache-airflow", "apache-airflow-providers-common-compat", "requests", "pendulum"}
+
+
+def test_the_source_archive_holds_the_package_and_its_papers_only(archives):
+    with tarfile.open(next(archives.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    papers = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
+    assert {name.partition("/")[0] for name in names} <= papers | {"airflow_provider_b24", ".gitignore"}
+    assert papers <= names
+    assert not [name for name in names if "__pycache__" in name]

@@ -1,0 +1,84 @@
+"""Every example runs against the imitation portal and leaves there what it promises."""
+
+import pytest
+
+from tests.contract.conftest import ROOT
+
+EXAMPLES = ROOT / "example_dags"
+
+
+@pytest.fixture
+def run_example(run_dag, bitrix24_conn):
+    def run(name):
+        done = run_dag(EXAMPLES / f"{name}.py")
+        assert done.state == "success", done.states
+        return done
+
+    return run
+
+
+def companies(portal, contact):
+    return [(row["COMPANY_ID"], row["IS_PRIMARY"], row["SORT"]) for row in portal.bindings(contact)]
+
+
+def test_each_example_has_a_test_here():
+    tested = {"example_set_contact_companies", "example_contact_company_operators", "example_mapped_contacts"}
+    tested |= {"example_hook_in_task", "example_any_method"}
+    assert {file.stem for file in EXAMPLES.glob("*.py")} == tested
+
+
+def test_the_main_example_sends_the_documentation_s_example(run_example, portal):
+    run = run_example("example_set_contact_companies")
+    assert companies(portal, 82) == [(8, "Y", 100), (9, "N", 200), (10, "N", 400)]
+    (request,) = portal.journal
+    assert (request.http_method, request.method) == ("POST", "crm.contact.company.items.set")
+    assert request.body == {
+        "id": 82,
+        "items": [
+            {"COMPANY_ID": 8, "IS_PRIMARY": "Y", "SORT": 100},
+            {"COMPANY_ID": 9, "SORT": 200},
+            {"COMPANY_ID": 10, "SORT": 400},
+        ],
+    }
+    assert run.returned("set_companies") == {"contact_id": 82, "items": request.body["items"], "primary": 8}
+
+
+def test_the_example_of_the_six_operators_calls_the_six_methods(run_example, portal):
+    run = run_example("example_contact_company_operators")
+    assert [request.method.removeprefix("crm.contact.company.") for request in portal.journal] == [
+        "fields",
+        "items.delete",
+        "add",
+        "items.set",
+        "delete",
+        "items.get",
+    ]
+    assert [row["COMPANY_ID"] for row in run.returned("read_them")] == [9]
+
+
+def test_the_mapped_example_names_its_task_instances_by_contact(run_example, portal):
+    run = run_example("example_mapped_contacts")
+    labels = [run.labels[f"set_companies[{index}]"] for index in range(3)]
+    assert labels == ["contact 82", "contact 83", "contact 84"]
+    assert [{row[:2] for row in companies(portal, contact)} for contact in (82, 83, 84)] == [
+        {(8, "Y"), (9, "N")},
+        {(10, "Y"), (8, "N")},
+        set(),
+    ]
+
+
+def test_the_example_with_the_hook_copies_the_companies(run_example, portal):
+    run = run_example("example_hook_in_task")
+    assert companies(portal, 83) == companies(portal, 82) != []
+    names = [portal.company(row["COMPANY_ID"])["TITLE"] for row in portal.bindings(82)]
+    assert run.returned("name_companies") == names
+
+
+def test_the_example_of_any_method_reads_a_card_a_list_and_many_bindings(run_example, portal):
+    run = run_example("example_any_method")
+    assert run.returned("read_a_contact")["ID"] == "82"
+    assert {row["TITLE"] for row in run.returned("list_companies")} >= {portal.company(8)["TITLE"]}
+    outcomes = run.returned("read_many_bindings")
+    assert len(outcomes) == 120
+    assert {outcome["status"] for outcome in outcomes} == {"success"}
+    assert len([request for request in portal.journal if request.method == "batch"]) == 3

@@ -1,0 +1,143 @@
+"""Who may import whom, what importing costs, and what needs no Airflow."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.conftest import PACKAGE, ROOT, importable_modules, module_names
+
+NAME = "airflow_provider_b24"
+# What the modules of a room may import of this package: rooms, or modules of a room. Arrows point down only.
+ALLOWED = {
+    "__init__": set(),
+    "get_provider_info": set(),
+    "connection_form": {"get_provider_info", "rest"},
+    "connection": {"connection_form", "rest"},
+    "rest": {"rest", "__init__"},
+    "crm": {"crm", "rest.calls", "rest.errors"},
+    "links": set(),
+    "hooks": {"hooks", "connection", "connection_form", "crm", "rest"},
+    "triggers": {"triggers", "hooks", "crm", "rest"},
+    "operators": {"operators", "triggers", "hooks", "links", "crm", "rest"},
+    "sensors": {"sensors", "triggers", "hooks", "links", "crm", "rest"},
+    "notifications": {"notifications", "triggers", "hooks", "crm", "rest"},
+    "cli": {"cli", "hooks", "connection", "connection_form", "rest"},
+    "sandbox": {"sandbox", "__init__"},
+}
+WITHOUT_AIRFLOW = {"__init__", "get_provider_info", "connection_form", "connection", "rest", "crm", "sandbox"}
+# The few modules that may import a library other than the standard one and Airflow.
+LIBRARIES = {
+    "rest.transport": {"requests"},
+    "rest.stores": {"redis"},
+    "connection_form": {"wtforms", "flask_appbuilder", "flask_babel"},
+    "sandbox.pytest_plugin": {"pytest"},
+}
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """The dotted names a file imports, at whatever depth, for types only too."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_name(file: Path) -> str:
+    """`rest.client`, `crm`, `__init__`."""
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def may_import(importer: str, imported: str) -> bool:
+    allowed = ALLOWED[importer.partition(".")[0]]
+    return any(f"{imported}.".startswith(f"{name}.") for name in allowed)
+
+
+FILES = [pytest.param(file, id=own_name(file)) for file in sorted(PACKAGE.rglob("*.py"))]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_imports_within_the_package_point_down(file):
+    for name in imports_of(file):
+        if name.partition(".")[0] == NAME:
+            imported = name.removeprefix(f"{NAME}.")
+            if imported == "__version__":
+                imported = "__init__"
+            assert may_import(own_name(file), imported), f"{own_name(file)} imports {name}"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_other_libraries_are_imported_only_where_they_belong(file):
+    name = own_name(file)
+    allowed = {NAME, "pendulum"} | sys.stdlib_module_names | LIBRARIES.get(name, set())
+    if name.partition(".")[0] not in WITHOUT_AIRFLOW:
+        allowed |= {"airflow"}
+    foreign = {imported.partition(".")[0] for imported in imports_of(file)} - allowed
+    assert not foreign, f"{name} imports {foreign}"
+
+
+NEW_MODULES = """
+import sys
+import airflow.models
+from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, DAG, XComArg, dag, task
+before = set(sys.modules)
+for name in {names!r}:
+    __import__(name)
+answer = sorted(set(sys.modules) - before)
+"""
+
+
+def test_parsing_a_dag_loads_the_operators_and_hardly_anything_else(fresh_python):
+    pytest.importorskip("airflow", reason="needs Airflow")
+    names = [name for name in importable_modules() if name.startswith(f"{NAME}.operators")]
+    new = fresh_python(NEW_MODULES.format(names=names))
+    assert "airflow_provider_b24.operators.contact_company" in new
+    assert "requests" not in new
+    assert not [
+        name
+        for name in new
+        if name.startswith(("airflow_provider_b24.hooks", "airflow_provider_b24.sandbox"))
+    ]
+    foreign = [name for name in new if not name.startswith(NAME)]
+    assert len(foreign) <= 5, foreign
+
+
+BLOCKER = """
+import sys
+
+class NoAirflow:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "airflow":
+            raise ModuleNotFoundError("No module named 'airflow'", name=name)
+
+sys.meta_path.insert(0, NoAirflow())
+"""
+
+
+def test_the_core_can_be_imported_without_airflow(fresh_python):
+    core = [
+        name for name in module_names() if name.removeprefix(f"{NAME}.").partition(".")[0] in WITHOUT_AIRFLOW
+    ]
+    core = [name for name in core if name != f"{NAME}.sandbox.pytest_plugin"]
+    assert (
+        fresh_python(f"{BLOCKER}\nfor name in {core!r}: __import__(name)\nanswer = 'airflow' in sys.modules")
+        is False
+    )
+
+
+@pytest.mark.slow
+def test_the_tests_of_the_core_pass_without_airflow(tmp_path, monkeypatch):
+    (tmp_path / "no_airflow.py").write_text(BLOCKER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    core = [
+        path for path in ("tests/rest", "tests/crm", "tests/sandbox") if list((ROOT / path).glob("test_*.py"))
+    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no_airflow", "-p", "no:cacheprovider", *core]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]

@@ -1,0 +1,85 @@
+"""The names and arguments that users' DAGs are written against; a change here breaks someone's DAG."""
+
+import inspect
+
+import pytest
+
+pytest.importorskip("airflow", reason="needs Airflow")
+
+from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.operators import bitrix24, contact_company
+
+REQUIRED = inspect.Parameter.empty
+
+OPERATORS = {
+    contact_company.SetContactCompaniesOperator: {
+        "contact_id": REQUIRED,
+        "items": REQUIRED,
+        "allow_empty": False,
+        "check_companies": False,
+    },
+    contact_company.GetContactCompaniesOperator: {"contact_id": REQUIRED},
+    contact_company.AddContactCompanyOperator: {
+        "contact_id": REQUIRED,
+        "company_id": REQUIRED,
+        "is_primary": None,
+        "sort": None,
+    },
+    contact_company.DeleteContactCompanyOperator: {"contact_id": REQUIRED, "company_id": REQUIRED},
+    contact_company.ClearContactCompaniesOperator: {"contact_id": REQUIRED},
+    contact_company.GetContactCompanyFieldsOperator: {},
+    bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None},
+    bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
+    bitrix24.Bitrix24ListOperator: {"method": REQUIRED, "parameters": None, "output_path": None},
+}
+
+HOOK_METHODS = {
+    "get_conn": "()",
+    "call": "(method, params=None)",
+    "batch": "(calls, halt=False)",
+    "iterate": "(method, params=None)",
+    "get_contact_companies": "(contact_id)",
+    "set_contact_companies": "(contact_id, items, *, allow_empty=False, check_companies=False)",
+    "add_contact_company": "(contact_id, company_id, *, is_primary=None, sort=None)",
+    "delete_contact_company": "(contact_id, company_id)",
+    "clear_contact_companies": "(contact_id)",
+    "get_contact_company_fields": "()",
+    "test_connection": "()",
+}
+
+
+def own_arguments(operator):
+    """What an operator takes beyond what every operator takes."""
+    arguments = {}
+    for base in operator.__mro__:
+        if base.__module__.startswith("airflow_provider_b24"):
+            arguments |= {
+                name: parameter.default
+                for name, parameter in inspect.signature(base.__init__).parameters.items()
+                if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+            }
+    return arguments
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.__name__)
+def test_an_operator_takes_what_it_always_took(operator):
+    assert own_arguments(operator) == OPERATORS[operator] | {"bitrix24_conn_id": "bitrix24_default"}
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.__name__)
+def test_every_data_argument_of_an_operator_is_a_template_field(operator):
+    switches = {"allow_empty", "check_companies", "halt"}
+    assert set(operator.template_fields) == set(own_arguments(operator)) - switches
+
+
+@pytest.mark.parametrize("method", HOOK_METHODS)
+def test_a_method_of_the_hook_takes_what_it_always_took(method):
+    signature = inspect.signature(getattr(Bitrix24Hook(), method))
+    plain = [parameter.replace(annotation=REQUIRED) for parameter in signature.parameters.values()]
+    assert str(inspect.Signature(plain)) == HOOK_METHODS[method]
+
+
+def test_the_hook_takes_the_connection_s_id():
+    assert Bitrix24Hook().bitrix24_conn_id == "bitrix24_default"
+    assert Bitrix24Hook("another").bitrix24_conn_id == "another"
+    assert Bitrix24Hook(bitrix24_conn_id="another").bitrix24_conn_id == "another"

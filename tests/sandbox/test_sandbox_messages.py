@@ -1,0 +1,117 @@
+"""profile, scope, method.get and the like; notifications; the offline event queue."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+JSON = {"Content-Type": "application/json"}
+
+
+def test_profile_has_a_text_id_and_a_true_admin_flag(rest, as_user):
+    profile = rest.result("profile")
+    assert (profile["ID"], profile["ADMIN"], profile["NAME"]) == ("1", True, "Alex")
+    assert as_user(scope=(), admin=False).result("profile")["ADMIN"] is False
+
+
+def test_scope_method_get_and_methods_follow_the_token(as_user):
+    caller = as_user(scope=("im",), can_update=False)
+    assert caller.result("scope") == ["im"]
+    name = "crm.contact.company.items.set"
+    assert caller.result("method.get", {"name": name}) == {"isExisting": True, "isAvailable": False}
+    assert caller.result("method.get", {"name": "no.such"}) == {"isExisting": False, "isAvailable": False}
+    assert "im.message.add" in caller.result("methods")
+    assert name not in caller.result("methods")
+
+
+def test_method_get_shows_scope_and_not_rights(as_user):
+    caller = as_user(admin=False, can_update=False, crm_access=False)
+    answer = caller.result("method.get", {"name": "crm.contact.company.items.set"})
+    assert answer == {"isExisting": True, "isAvailable": True}
+
+
+def test_server_time_and_app_info(rest):
+    assert rest.result("server.time") == "2027-01-15T08:00:00+00:00"
+    assert rest.result("app.info") == {"SCOPE": ["crm", "im"], "LICENSE": "de_pro100"}
+
+
+def test_user_current_needs_its_scope(rest, as_user):
+    assert rest.error("user.current")[1] == "insufficient_scope"
+    assert as_user(scope=("user",)).result("user.current")["ID"] == "40"
+
+
+def test_messages_are_kept(portal, rest):
+    first = rest.result("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "Done"})
+    second = rest.result("im.message.add", {"DIALOG_ID": "chat12", "MESSAGE": "Hello"})
+    assert (first, second) == (1, 2)
+    assert [sent["params"]["MESSAGE"] for sent in portal.messages] == ["Done", "Hello"]
+
+
+def test_the_same_tag_replaces_the_earlier_notification(portal, rest):
+    for text in ("one", "two"):
+        rest.result(
+            "im.notify.personal.add", {"USER_ID": 5, "MESSAGE": text, "TAG": "T", "CLIENT_ID": "airflow"}
+        )
+    assert [sent["params"]["MESSAGE"] for sent in portal.messages] == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code"),
+    [
+        ("im.notify.system.add", {"MESSAGE": "x"}, "USER_ID_EMPTY"),
+        ("im.notify.system.add", {"USER_ID": 5}, "MESSAGE_EMPTY"),
+        ("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "x", "ATTACH": "no json"}, "ATTACH_ERROR"),
+        ("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "x", "ATTACH": ["y" * 60_000]}, "ATTACH_OVERSIZE"),
+        ("im.message.add", {"MESSAGE": "x"}, "USER_ID_EMPTY"),
+        ("im.message.add", {"DIALOG_ID": "5"}, "MESSAGE_EMPTY"),
+        ("im.message.add", {"DIALOG_ID": "chat", "MESSAGE": "x"}, "CHAT_ID"),
+    ],
+)
+def test_bad_messages_are_refused(rest, method, params, code):
+    status, error, _ = rest.error(method, params)
+    assert (status, error) == (400, code)
+
+
+def test_a_tag_from_a_webhook_wants_a_client_id(rest):
+    assert rest.error("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "x", "TAG": "T"})[0] == 403
+
+
+@pytest.fixture
+def app(portal, rest):
+    portal.add_app("local.app", "s", user_id=1)
+    access, _ = portal.issue_tokens("local.app")
+
+    def call(method, **params):
+        body = json.dumps({"auth": access, **params})
+        return rest.send("POST", f"/rest/{method}", JSON, body)
+
+    return call
+
+
+def test_events_are_fetched_once_by_default(portal, app):
+    message = portal.events.push("onCrmContactUpdate", {"FIELDS": {"ID": 82}})
+    portal.events.push("onCrmContactUpdate", {"FIELDS": {"ID": 82}})
+    assert app("event.offline.list")[1]["total"] == 1
+    _, body = app("event.offline.get")
+    assert [event["MESSAGE_ID"] for event in body["result"]["events"]] == [message]
+    assert body["result"]["process_id"] is None
+    assert app("event.offline.get")[1]["result"]["events"] == []
+
+
+def test_reserved_events_are_cleared_or_given_back(portal, app):
+    first = portal.events.push("ONCRMCONTACTUPDATE", {"FIELDS": {"ID": 82}})
+    second = portal.events.push("ONCRMCONTACTUPDATE", {"FIELDS": {"ID": 83}})
+    process_id = app("event.offline.get", clear=0)[1]["result"]["process_id"]
+    assert app("event.offline.get", clear=0)[1]["result"]["events"] == []
+    assert app("event.offline.error", process_id=process_id, message_id=[first])[1]["result"] is True
+    assert app("event.offline.clear", process_id=process_id, message_id=[second])[1]["result"] is True
+    failed = app("event.offline.get", error=1)[1]["result"]["events"]
+    assert [event["MESSAGE_ID"] for event in failed] == [first]
+    assert app("event.offline.clear")[1]["error"] == "ERROR_ARGUMENT"
+
+
+def test_only_known_events_can_be_bound(portal, app):
+    assert app("event.bind", event="onCrmContactUpdate", event_type="offline")[1]["result"] is True
+    assert app("event.bind", event="onNothing")[1]["error"] == "ERROR_EVENT_NOT_FOUND"
+    assert portal.events.handlers[0]["event"] == "ONCRMCONTACTUPDATE"
