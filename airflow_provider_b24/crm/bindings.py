@@ -80,7 +80,7 @@ def parse_bindings(items: Any, *, allow_empty: bool = False, field: str = "items
     :raises Bitrix24InputError: names the field, the index and the value. The portal itself would drop what
         it cannot read, unbind everything and answer ``true``.
     """
-    rows = _read_text(items, field) if isinstance(items, str) else items
+    rows = read_text(items, field) if isinstance(items, str) else items
     if isinstance(rows, Mapping | str | bytes | set | frozenset) or not isinstance(rows, Iterable):
         raise Bitrix24InputError(f"{field} must be a list, got {type(rows).__name__}: {rows!r:.80}")
     bindings = [_parse_one(row, f"{field}[{index}]") for index, row in enumerate(rows)]
@@ -151,8 +151,8 @@ def _parse_one(row: Any, where: str) -> CompanyBinding:
     )
 
 
-def _read_text(text: str, field: str) -> Any:
-    """Jinja renders a list as a Python repr, people write JSON: read both."""
+def read_text(text: str, field: str) -> Any:
+    """Read a value from text: Jinja renders a list as a Python literal, people write JSON."""
     with contextlib.suppress(ValueError, RecursionError):
         return json.loads(text)
     with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
@@ -168,7 +168,8 @@ def _refuse_duplicates(bindings: Sequence[CompanyBinding], field: str) -> None:
     for index, binding in enumerate(bindings):
         if binding.company_id in seen:
             raise Bitrix24InputError(
-                f"{field}[{index}] repeats company {binding.company_id} of {field}[{seen[binding.company_id]}]"
+                f"{field}[{index}] repeats company {binding.company_id} "
+                f"of {field}[{seen[binding.company_id]}]"
             )
         seen[binding.company_id] = index
 

@@ -137,6 +137,7 @@ class Tally:
         where = f"; the report is {report}" if report else ""
         return Bitrix24SyncError(
             f"{self.failed_or_unknown} of {self.contacts} contacts failed, more than max_failures="
-            f"{max_failures}; the first is contact {first.get('contact_id')}: {first.get('description')}{where}",
+            f"{max_failures}; the first is contact {first.get('contact_id')}: "
+            f"{first.get('description')}{where}",
             temporary=self.temporary > 0,
         )

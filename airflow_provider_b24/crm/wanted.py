@@ -17,7 +17,9 @@ from airflow_provider_b24.rest.errors import Bitrix24InputError
 
 _CONTACT_KEYS = ("contact_id", "CONTACT_ID", "id", "ID")
 _COMPANY_KEYS = ("company_id", "COMPANY_ID")
-_UNDONE = frozenset({"written", "unknown"})  # the outcomes of a report that changed, or may have changed, something
+_UNDONE = frozenset(
+    {"written", "unknown"}
+)  # the outcomes of a report that changed, or may have changed, something
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def together(rows: Sequence[Any], columns: Sequence[str] | None) -> list[tuple[i
         return numbered
 
     def place(numbered_row: tuple[int, Any]) -> int:
-        line, row = numbered_row
+        line = numbered_row[0]
         named = next(iter(_named([numbered_row], columns)))[1]
         contact = _plain_contact(named) if isinstance(named, Mapping) and "items" not in named else None
         return first[contact] if contact is not None else line - 1
@@ -83,7 +85,7 @@ def together(rows: Sequence[Any], columns: Sequence[str] | None) -> list[tuple[i
 
 
 def _named(rows: Iterable[tuple[int, Any]], columns: Sequence[str] | None) -> Iterator[tuple[int, Any]]:
-    """Give tuples the names of their columns; a row of another length stays as it is and is rejected later."""
+    """Give tuples the names of their columns; a row of another length stays and is rejected later."""
     for line, row in rows:
         if columns is not None and isinstance(row, list | tuple) and len(row) == len(columns):
             yield line, dict(zip(columns, row, strict=True))
@@ -126,11 +128,7 @@ def _plain_contact(row: Mapping[str, Any]) -> int | None:
 
 def _flat_items(lines: list[tuple[int, Mapping[str, Any]]]) -> Any:
     items = [
-        {
-            key: None if value == "" else value
-            for key, value in row.items()
-            if key not in _CONTACT_KEYS
-        }
+        {key: None if value == "" else value for key, value in row.items() if key not in _CONTACT_KEYS}
         for _, row in lines
     ]
     if len(items) == 1 and all(items[0].get(key) is None for key in _COMPANY_KEYS):
@@ -152,7 +150,8 @@ def _undone(rows: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any, Any]]:
             yield line, None, Bitrix24InputError("not a line of a report")
         elif row["outcome"] in _UNDONE:
             missing = Bitrix24InputError(
-                "the report does not hold the state before (mode='replace' does not read it), so this cannot be undone"
+                "the report does not hold the state before (mode='replace' does not read it), "
+                "so this cannot be undone"
             )
             yield line, row["contact_id"], missing if row["before"] is None else row["before"]
 
@@ -165,7 +164,8 @@ def _checked(line: int, contact: Any, items: Any, allow_empty: bool, seen: IdSet
         contact_id = parse_id(contact, "contact_id")
         if not seen.add(contact_id):
             raise Bitrix24InputError(
-                f"contact {contact_id} comes again; its companies must stand in one record, or its rows together"
+                f"contact {contact_id} comes again; its companies must stand in one record, "
+                "or its rows together"
             )
         return Wanted(line, contact_id, tuple(_parse(items, allow_empty)))
     except Bitrix24InputError as error:

@@ -206,7 +206,9 @@ class SyncRun:
         if outcome.status == "skipped":
             self.ended = self.ended or outcome.error
         elif not outcome.ok:
-            entry.end("unknown" if wanted is None and outcome.status == "unknown" else "failed", outcome.error)
+            entry.end(
+                "unknown" if wanted is None and outcome.status == "unknown" else "failed", outcome.error
+            )
         elif wanted is None:
             entry.end("written")
         else:
@@ -276,7 +278,11 @@ class SyncRun:
     def _say_progress(self, now: float) -> None:
         tally = self.cursor.tally
         rate = (self.cursor.done - self._done_before) / max(now - self._started, 0.001)
-        left = "" if self._total is None else f", {(self._total - self.cursor.done) / max(rate, 0.001):.0f} s left"
+        left = (
+            ""
+            if self._total is None
+            else f", {(self._total - self.cursor.done) / max(rate, 0.001):.0f} s left"
+        )
         log.info(
             "%d%s contacts done, %.0f per second, %d written, %d failed, %d times throttled%s",
             self.cursor.done,

@@ -27,7 +27,9 @@ def rows_of(path: ObjectStoragePath, columns: Sequence[str] | None = None) -> It
     """
     name = path.name.removesuffix(".gz")
     if not name.endswith(FORMATS):
-        raise Bitrix24InputError(f"{path}: the file must end in one of {', '.join(FORMATS)}, or .gz behind it")
+        raise Bitrix24InputError(
+            f"{path}: the file must end in one of {', '.join(FORMATS)}, or .gz behind it"
+        )
     try:
         with _open(path) as file:
             yield from _csv(file, columns) if name.endswith(".csv") else _json_lines(file)
@@ -72,6 +74,9 @@ def _csv(file: TextIO, columns: Sequence[str] | None) -> Iterator[tuple[int, Any
         if names is None:
             names = [name.strip() for name in row]
         elif len(row) != len(names):
-            yield line, Bitrix24InputError(f"{len(row)} fields where the columns are {len(names)}: {row!r:.60}")
+            yield (
+                line,
+                Bitrix24InputError(f"{len(row)} fields where the columns are {len(names)}: {row!r:.60}"),
+            )
         else:
             yield line, dict(zip(names, row, strict=True))

@@ -1,11 +1,8 @@
-"""What a sync was given, as a stream that can be checked before the first write where it can be read twice."""
+"""What a sync was given, as a stream; what can be read twice is checked before the first write."""
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import hashlib
-import json
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_b24.crm.bindings import read_text
 from airflow_provider_b24.crm.ghosts import IDS_PER_CALL, found_in, lookups
 from airflow_provider_b24.crm.idset import IdSet
 from airflow_provider_b24.crm.wanted import Rejected, Wanted, read_wanted, together
@@ -37,18 +35,18 @@ class Source:
     :ivar rereadable: whether it can be read twice; an iterator cannot.
     """
 
-    def __init__(
-        self, wanted: Any, columns: Sequence[str] | None, *, allow_empty: bool, undo: bool
-    ) -> None:
+    def __init__(self, wanted: Any, columns: Sequence[str] | None, *, allow_empty: bool, undo: bool) -> None:
         self._columns = _checked_columns(columns)
         self._allow_empty = allow_empty
         self._undo = undo
         self._path: ObjectStoragePath | None = None
         self._rows: Iterable[tuple[int, Any]] = ()
         self.rereadable = True
-        given = _read_text(wanted) if isinstance(wanted, str) else wanted
-        if isinstance(given, os.PathLike) or isinstance(given, ObjectStoragePath):
-            self._path = given if isinstance(given, ObjectStoragePath) else ObjectStoragePath(os.fspath(given))
+        given = read_text(wanted, "bindings") if isinstance(wanted, str) else wanted
+        if isinstance(given, os.PathLike | ObjectStoragePath):
+            self._path = (
+                given if isinstance(given, ObjectStoragePath) else ObjectStoragePath(os.fspath(given))
+            )
         elif isinstance(given, Mapping):
             self._rows = [
                 (line, {"contact_id": contact, "items": items})
@@ -61,7 +59,8 @@ class Source:
             self.rereadable = False
         else:
             raise Bitrix24InputError(
-                f"bindings must be a mapping, a list, an iterator of rows or a path, got {type(given).__name__}"
+                "bindings must be a mapping, a list, an iterator of rows or a path, "
+                f"got {type(given).__name__}"
             )
 
     def __iter__(self) -> Iterator[Wanted | Rejected]:
@@ -101,7 +100,9 @@ def check(source: Source) -> Checked:
     if bad:
         rest = f"\n... and {more} more" if more else ""
         raise Bitrix24InputError(
-            f"{len(bad) + more} rows of the input cannot be used; nothing was written:\n" + "\n".join(bad) + rest
+            f"{len(bad) + more} rows of the input cannot be used; nothing was written:\n"
+            + "\n".join(bad)
+            + rest
         )
     checked.fingerprint = digest.hexdigest()[:32]
     return checked
@@ -151,26 +152,19 @@ class Ghosts:
         """Look up the companies of a portion of an iterator, then pass it on."""
         stream = iter(items)
         while portion := list(islice(stream, _LOOK_AHEAD)):
-            self.look_up(one.company_id for item in portion if isinstance(item, Wanted) for one in item.bindings)
+            self.look_up(
+                one.company_id for item in portion if isinstance(item, Wanted) for one in item.bindings
+            )
             yield from self.reject(portion)
 
 
 def _checked_columns(columns: Any) -> list[str] | None:
     if columns is None:
         return None
-    if isinstance(columns, str) or not isinstance(columns, Sequence) or not all(
-        isinstance(name, str) for name in columns
+    if (
+        isinstance(columns, str)
+        or not isinstance(columns, Sequence)
+        or not all(isinstance(name, str) for name in columns)
     ):
         raise Bitrix24InputError(f"columns must be a list of names, got {columns!r:.80}")
     return list(columns)
-
-
-def _read_text(text: str) -> Any:
-    """A Jinja template renders a list as text."""
-    for read in (json.loads, ast.literal_eval):
-        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            return read(text.strip())  # type: ignore[operator]  # two parsers of one shape
-    raise Bitrix24InputError(
-        f"bindings is text that is neither JSON nor a Python list: {text!r:.80}; "
-        "give a file as bindings_path, a value from XCom as task.output"
-    )

@@ -10,8 +10,8 @@ from airflow_provider_b24.crm.sync import Mode, Tally, parse_max_failures
 from airflow_provider_b24.hooks.sync import Cursor, SyncRun
 from airflow_provider_b24.hooks.sync_input import Checked, Ghosts, Source, check
 from airflow_provider_b24.hooks.sync_report import Report
-from airflow_provider_b24.rest.engine import WINDOW_BATCHES
 from airflow_provider_b24.rest.calls import MAX_BATCH
+from airflow_provider_b24.rest.engine import WINDOW_BATCHES
 from airflow_provider_b24.rest.errors import Bitrix24InputError
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ class SyncJob:
         if mode not in ("diff", "replace"):
             raise Bitrix24InputError(f"mode must be 'diff' or 'replace', got {mode!r:.80}")
         for name, value in {
-            "allow_empty": allow_empty, "check_companies": check_companies, "dry_run": dry_run, "undo": undo
+            "allow_empty": allow_empty,
+            "check_companies": check_companies,
+            "dry_run": dry_run,
+            "undo": undo,
         }.items():
             if not isinstance(value, bool):  # e.g. an XComArg, which would count as true
                 raise Bitrix24InputError(f"{name} must be True or False, got {value!r:.80}")
@@ -153,7 +156,7 @@ class SyncJob:
         )
 
     def _name(self, checked: Checked) -> str:
-        """What this run is: the task's run, its options and its input. Empty where nothing is to be resumed."""
+        """What this run is: the task's run, its options and its input; empty if nothing can be resumed."""
         if not self._progress.run:
             return ""
         text = f"{self._progress.run}|{self._options}|{checked.fingerprint}|{self._client.transport.host}"

@@ -34,7 +34,8 @@ class Report:
     Writes one report.
 
     :param path: where the report will lie; ``.gz`` at the end compresses it.
-    :param run: what this run is and what it was given; parts of another run are thrown away.
+    :param run: what this run is and what it was given; parts of another run are thrown away. Empty: a run
+        that is never taken up again.
     """
 
     def __init__(self, path: str | ObjectStoragePath, run: str) -> None:
@@ -50,7 +51,7 @@ class Report:
         found = Found()
         parts = self._existing()
         lines = self._read(parts)
-        if next(lines, None) != {"run": self._run}:
+        if not self._run or next(lines, None) != {"run": self._run}:
             for part in parts:
                 part.unlink()
             self._parts.mkdir(parents=True, exist_ok=True)

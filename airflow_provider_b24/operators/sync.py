@@ -52,7 +52,11 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
     """
 
     template_fields: Sequence[str] = (
-        "bindings", "bindings_path", "columns", "report_path", "bitrix24_conn_id",
+        "bindings",
+        "bindings_path",
+        "columns",
+        "report_path",
+        "bitrix24_conn_id",
     )
     template_fields_renderers = {"bindings": "json"}  # noqa: RUF012  # Airflow's own way to declare it
 
@@ -81,7 +85,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         self.check_companies = check_companies
         self.max_failures = max_failures
         self.report_path = report_path
-        self.dry_run = dry_run
+        self.plan_only = dry_run  # BaseOperator has a method dry_run
         self.undo = undo
         self.deferrable = deferrable
 
@@ -106,7 +110,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
                 check_companies=self.check_companies,
                 max_failures=self.max_failures,
                 report_path=self.report_path,
-                dry_run=self.dry_run,
+                dry_run=self.plan_only,
                 undo=self.undo,
                 progress=progress,
             )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 WINDOW_BATCHES = 4  # batches in the window for each request in flight
 MAX_TRIES = 12  # lost or failed tries of one call, after which its error is its outcome
+ANSWERED_TRIES = 4  # of a call that the portal itself says it failed at, while it answers others
 FIRST_ANSWER = 0.05  # seconds the first request goes alone: a full bucket refuses it sooner than that
 
 
@@ -266,7 +267,7 @@ class Run:
     def _may_go_again(self, slot: _Slot, error: Bitrix24Error, executed: bool) -> bool:
         """Whether a call goes out again after a lost answer or a server's failure; else set its outcome."""
         slot.tries += 1
-        if slot.tries < MAX_TRIES:
+        if slot.tries < (MAX_TRIES if executed else ANSWERED_TRIES):
             if slot.sent.repeatable:
                 return True
             if slot.call.settlement is not None:

@@ -21,7 +21,11 @@ COMPANIES = 50
 
 @dataclass(frozen=True)
 class Job:
-    """Set the companies of contacts ``first`` to ``last`` of one portal; ``options`` belong to the client."""
+    """
+    Set the companies of contacts ``first`` to ``last`` of one portal.
+
+    ``options`` are extra fields of our connection, ``file`` holds the contacts where a sync is to read them.
+    """
 
     host: str
     user: int
@@ -30,6 +34,7 @@ class Job:
     first: int
     last: int
     options: dict[str, Any]
+    file: str
 
     @property
     def webhook(self) -> str:

@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from job import COMPANIES, wanted_items
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -41,13 +42,27 @@ class Client:
 
 @dataclass(frozen=True)
 class Load:
-    """What a portal is like, and what one or more client processes have to do there."""
+    """
+    What a portal is like, and what one or more client processes have to do there.
+
+    :param writes: contacts of each process.
+    :param portal: settings of the portal.
+    :param options: extra fields of our connection.
+    :param script: a script in this folder in place of the client's own.
+    :param file: whether the contacts come from a file.
+    """
 
     writes: int = 2000
     processes: int = 1
     portal: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
-    script: str | None = None
+    script: str = ""
+    file: bool = False
+
+    @property
+    def total(self) -> int:
+        """Writes of all processes together."""
+        return self.writes * self.processes
 
 
 @dataclass(frozen=True)
@@ -64,9 +79,13 @@ class Result:
     cpu: float
     peak_mb: float
     died: tuple[str, ...]
-    executed: Mapping[str, int]
     writes: int
-    said: tuple[Any, ...]
+    batches: Mapping[str, int]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every contact got what it was to get."""
+        return self.right == self.wanted
 
 
 class Lab:
@@ -80,10 +99,10 @@ class Lab:
         """Give each process its share of the load on a fresh portal, and let all start at once."""
         with self._portal(load) as portal:
             host = portal.ask(None)["host"]
-            share = load.writes
+            file = self._write_contacts(load.total) if load.file else ""
             clients = [
-                self._start(client, load, host, first=index * share + 1, last=(index + 1) * share)
-                for index in range(load.processes)
+                self._start(client, load, host, first=first, file=str(file))
+                for first in range(1, load.total, load.writes)
             ]
             try:
                 for one in clients:
@@ -95,7 +114,7 @@ class Lab:
             finally:
                 for one in clients:
                     one.kill()
-            seen = portal.ask({"first": 1, "last": share * load.processes})
+            seen = portal.ask({"last": load.total})
         return summary(load, seen, said)
 
     @contextlib.contextmanager
@@ -105,8 +124,8 @@ class Lab:
             "code": CODE,
             "certificate": str(self.certificate),
             "key": str(self.key),
-            "contacts": load.writes * load.processes,
-            "companies": 50,
+            "contacts": load.total,
+            "companies": COMPANIES,
             **load.portal,
         }
         process = Process([sys.executable, HERE / "portal_process.py"], {"PYTHONPATH": str(ROOT)})
@@ -116,7 +135,14 @@ class Lab:
         finally:
             process.kill()
 
-    def _start(self, client: Client, load: Load, host: str, first: int, last: int) -> Process:
+    def _write_contacts(self, count: int) -> Path:
+        path = self.folder / f"{count}.jsonl"
+        with path.open("w") as file:
+            for contact_id in range(1, count + 1):
+                file.write(json.dumps({"contact_id": contact_id, "items": wanted_items(contact_id)}) + "\n")
+        return path
+
+    def _start(self, client: Client, load: Load, host: str, first: int, file: str) -> Process:
         environment = {
             "REQUESTS_CA_BUNDLE": str(self.certificate),
             "SSL_CERT_FILE": str(self.certificate),
@@ -133,8 +159,9 @@ class Lab:
                 "code": CODE,
                 "ca_bundle": str(self.certificate),
                 "first": first,
-                "last": last,
+                "last": first + load.writes - 1,
                 "options": dict(load.options),
+                "file": file,
             }
         )
         return process
@@ -236,7 +263,7 @@ def summary(load: Load, seen: Mapping[str, Any], said: Sequence[Mapping[str, Any
     died = [one["died"] for one in heard if one["died"]] + ["stopped"] * (len(said) - len(heard))
     first, last = seen["first_request"], seen["last_request"]
     return Result(
-        wanted=load.writes * load.processes,
+        wanted=load.total,
         right=seen["right"],
         requests=seen["requests"],
         refused=seen["refused"],
@@ -246,9 +273,8 @@ def summary(load: Load, seen: Mapping[str, Any], said: Sequence[Mapping[str, Any
         cpu=sum(one["cpu"] for one in heard),
         peak_mb=max((one["peak_kb"] / 1024 for one in heard), default=float("nan")),
         died=tuple(died),
-        executed=seen["executed"],
         writes=seen["writes"],
-        said=tuple(one["said"] for one in heard),
+        batches=seen["batches"],
     )
 
 

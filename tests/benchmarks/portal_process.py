@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from typing import Any
 
-from job import wanted_companies
+from job import METHOD, wanted_companies
 
-from airflow_provider_b24.sandbox import Bucket, Portal, PortalServer
+from airflow_provider_b24.sandbox import Bucket, JournalEntry, Portal, PortalServer
 from airflow_provider_b24.sandbox.control import stats
 from airflow_provider_b24.sandbox.limits import Operating
 
@@ -20,12 +21,15 @@ def main() -> None:
     """Serve until standard input ends."""
     settings = json.loads(sys.stdin.readline())
     portal = make_portal(settings)
+    batches: Counter[str] = Counter()
+    if settings.get("watched"):
+        portal.on_request = lambda entry: batches.update([kind(entry)])
     with PortalServer(portal, certfile=settings["certificate"], keyfile=settings["key"]) as server:
         say({"host": f"{server.host}:{server.port}"})
         for line in sys.stdin:
             question = json.loads(line)
             seen = stats(portal, server.connections)
-            say(seen | {"right": right_contacts(portal, question["first"], question["last"])})
+            say(seen | {"right": right_contacts(portal, question["last"]), "batches": batches})
 
 
 def make_portal(settings: dict[str, Any]) -> Portal:
@@ -41,15 +45,24 @@ def make_portal(settings: dict[str, Any]) -> Portal:
         portal.operating = Operating(**settings["operating"])
     for contact_id in range(1, settings.get("bound", 0) + 1):
         first, second = wanted_companies(contact_id)
-        portal.bind(contact_id, [(first, 100, True), (second, 200, False)])
+        rows = [(first, 100, True), (second, 200, False)]
+        portal.bind(contact_id, rows if contact_id % settings["differs_every"] else rows[1:])
     return portal
 
 
-def right_contacts(portal: Portal, first: int, last: int) -> int:
-    """How many of these contacts have the companies that they are to have."""
+def kind(entry: JournalEntry) -> str:
+    """Whether a request reads or writes bindings, or neither."""
+    methods = {method for method, _ in entry.commands or []}
+    if METHOD in methods:
+        return "write"
+    return "read" if "crm.contact.company.items.get" in methods else "other"
+
+
+def right_contacts(portal: Portal, last: int) -> int:
+    """How many of the contacts 1 to ``last`` have the companies that they are to have."""
     return sum(
-        [row["COMPANY_ID"] for row in portal.bindings(contact_id)] == list(wanted_companies(contact_id))
-        for contact_id in range(first, last + 1)
+        tuple(row.company_id for row in portal.rows(contact_id)) == wanted_companies(contact_id)
+        for contact_id in range(1, last + 1)
     )
 
 

@@ -26,7 +26,9 @@ DOCUMENTED = [
     "items",
     [
         pytest.param(DOCUMENTED, id="the API's names"),
-        pytest.param([{key.lower(): value for key, value in row.items()} for row in DOCUMENTED], id="snake case"),
+        pytest.param(
+            [{key.lower(): value for key, value in row.items()} for row in DOCUMENTED], id="snake case"
+        ),
         pytest.param([{**row, "ROLE_ID": 0} for row in DOCUMENTED], id="as items.get returns them"),
         pytest.param(tuple(DOCUMENTED), id="a tuple"),
         pytest.param((row for row in DOCUMENTED), id="a generator"),

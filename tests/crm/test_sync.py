@@ -66,7 +66,10 @@ def test_an_empty_set_is_written_by_items_delete():
 
 def test_records_and_flat_rows_and_tuples_say_the_same():
     expected = [Wanted(1, 82, (B(8, True, 100), B(9, False, 200)))]
-    items = [{"COMPANY_ID": 8, "IS_PRIMARY": "Y", "SORT": 100}, {"COMPANY_ID": 9, "IS_PRIMARY": "N", "SORT": 200}]
+    items = [
+        {"COMPANY_ID": 8, "IS_PRIMARY": "Y", "SORT": 100},
+        {"COMPANY_ID": 9, "IS_PRIMARY": "N", "SORT": 200},
+    ]
     assert read([{"contact_id": 82, "items": items}]) == expected
     assert read([{"contact_id": 82, **row} for row in items]) == expected
     assert read([{"CONTACT_ID": "82", **row} for row in items]) == expected
@@ -99,7 +102,10 @@ def test_an_outer_joins_row_without_a_company_is_an_empty_set():
         ({"contact_id": 82, "items": None}, "items must be a list, got NoneType"),
         ({"contact_id": 82, "items": [{"companyid": 8}]}, r"items\[0\] has an unknown key 'companyid'"),
         ({"company_id": 8}, "contact_id must be a positive whole number, got None"),
-        ({"contact_id": 82, "company_id": "abc"}, "line 2.COMPANY_ID must be a positive whole number, got 'abc'"),
+        (
+            {"contact_id": 82, "company_id": "abc"},
+            "line 2.COMPANY_ID must be a positive whole number, got 'abc'",
+        ),
         ({"contact_id": 82, "company_id": 8, "name": "x"}, "line 2 has an unknown key 'name'"),
         ((82, 8, 9), "a row must be a dict, or a tuple as long as columns"),
         (82, "a row must be a dict"),
@@ -118,7 +124,11 @@ def test_a_bad_row_names_its_line_and_the_others_are_read(row, reason):
 
 def test_a_contact_that_comes_again_is_rejected():
     rows = [(82, 8), (83, 8), (82, 9)]
-    assert [type(item) for item in read(rows, columns=["contact_id", "company_id"])] == [Wanted, Wanted, Rejected]
+    assert [type(item) for item in read(rows, columns=["contact_id", "company_id"])] == [
+        Wanted,
+        Wanted,
+        Rejected,
+    ]
 
 
 def test_the_flat_rows_of_a_list_are_brought_together_but_records_are_not():

@@ -52,7 +52,8 @@ AS_DOCUMENTED = [(8, "Y", 100), (9, "N", 200), (10, "N", 400)]
     [
         pytest.param({"items": "rows"}, id="output"),
         pytest.param(
-            {"items": "\"{{ ti.xcom_pull('extract') }}\"", "order": ".set_upstream(rows)"}, id="a Jinja string"
+            {"items": "\"{{ ti.xcom_pull('extract') }}\"", "order": ".set_upstream(rows)"},
+            id="a Jinja string",
         ),
         pytest.param(
             {
@@ -71,7 +72,9 @@ def test_the_documented_bindings_reach_the_portal_from_xcom(run_dag, portal, bit
     assert shown(portal) == AS_DOCUMENTED
     assert run.returned("set") == {"contact_id": 82, "items": DOCUMENTED, "primary": 8}
     writes = [entry for entry in portal.journal if entry.method == "crm.contact.company.items.set"]
-    assert [(entry.http_method, entry.body) for entry in writes] == [("POST", {"id": 82, "items": DOCUMENTED})]
+    assert [(entry.http_method, entry.body) for entry in writes] == [
+        ("POST", {"id": 82, "items": DOCUMENTED})
+    ]
     assert writes[0].content_type.startswith("application/json")
 
 
@@ -108,7 +111,11 @@ def test_a_contact_that_does_not_exist_fails_at_the_first_try(run_dag, portal, b
 @pytest.mark.parametrize(
     ("user_id", "code", "message"),
     [
-        (7, READ_ONLY_CODE, "contact 82: crm.contact.company.items.set: Access denied! (ACCESS_DENIED, HTTP 403)"),
+        (
+            7,
+            READ_ONLY_CODE,
+            "contact 82: crm.contact.company.items.set: Access denied! (ACCESS_DENIED, HTTP 403)",
+        ),
         (8, NO_CRM_CODE, "contact 82: crm.contact.company.items.set: Access denied (HTTP 400)"),
         (9, NO_SCOPE_CODE, "insufficient_scope"),
     ],
@@ -137,7 +144,9 @@ def test_a_portal_that_refuses_twice_costs_no_try(run_dag, portal, bitrix24_conn
     assert shown(portal) == AS_DOCUMENTED
 
 
-def test_a_portal_that_is_down_leaves_the_task_up_for_retry(run_dag, portal, server, bitrix24_conn, monkeypatch):
+def test_a_portal_that_is_down_leaves_the_task_up_for_retry(
+    run_dag, portal, server, bitrix24_conn, monkeypatch
+):
     monkeypatch.setenv("AIRFLOW__BITRIX24__PATIENCE", "0.5")
     server.stop()
     run = run_dag(set_dag())
@@ -170,7 +179,7 @@ def test_the_link_leads_to_the_contacts_card(run_dag, portal, server, bitrix24_c
     run = run_dag(set_dag())
     url = run.xcoms["set", "bitrix24_contact_url"]
     assert url == f"{server.url}crm/contact/details/82/"
-    with urllib.request.urlopen(url) as page:
+    with urllib.request.urlopen(url) as page:  # noqa: S310 - an address of the imitation portal
         assert page.status == 200
         assert "82" in page.read().decode()
 

@@ -43,7 +43,10 @@ def records(tmp_path):
     """A file of 1,000 contacts, each with one company."""
     path = tmp_path / "wanted.jsonl"
     path.write_text(
-        "".join(json.dumps({"contact_id": contact, "items": [contact % 50 + 1]}) + "\n" for contact in range(1, 1001))
+        "".join(
+            json.dumps({"contact_id": contact, "items": [contact % 50 + 1]}) + "\n"
+            for contact in range(1, 1001)
+        )
     )
     return path
 
@@ -84,7 +87,7 @@ def test_a_file_is_brought_to_the_portal_and_the_second_run_writes_nothing(
     [
         "{82: [8, 9], '83': [{'COMPANY_ID': 10}]}",
         "[{'contact_id': 82, 'items': [8, 9]}, {'contact_id': 83, 'items': [10]}]",
-        "'[{\"contact_id\": 82, \"items\": [8, 9]}, {\"contact_id\": 83, \"items\": [10]}]'",
+        '\'[{"contact_id": 82, "items": [8, 9]}, {"contact_id": 83, "items": [10]}]\'',
         "[{'contact_id': 82, 'company_id': 8}, {'contact_id': 83, 'company_id': 10}, "
         "{'contact_id': 82, 'company_id': 9}]",
         "[(82, 8, None), (82, 9, 'N'), (83, 10, None)], columns=['contact_id', 'company_id', 'is_primary']",
@@ -128,7 +131,9 @@ BAD_INPUT = {
 
 
 @pytest.mark.parametrize(("given", "message"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
-def test_a_list_with_bad_rows_is_refused_before_the_first_request(run_dag, portal, bitrix24_conn, given, message):
+def test_a_list_with_bad_rows_is_refused_before_the_first_request(
+    run_dag, portal, bitrix24_conn, given, message
+):
     run = run_dag(sync_dag(f"bindings={given}, columns=['contact_id', 'company_id']", retries=3))
     assert (run.states["sync"], run.tries["sync"]) == ("failed", 1)
     assert message in run.log
@@ -138,7 +143,11 @@ def test_a_list_with_bad_rows_is_refused_before_the_first_request(run_dag, porta
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("w.csv", "contact_id,company_id\n82,8\n83\n", "line 3: not a line of CSV: 1 fields|line 3: 1 fields where"),
+        (
+            "w.csv",
+            "contact_id,company_id\n82,8\n83\n",
+            "line 3: not a line of CSV: 1 fields|line 3: 1 fields where",
+        ),
         ("w.csv", 'contact_id,company_id\n82,8\n83,"9\n', "line 3: not a line of CSV"),
         ("w.jsonl", '{"contact_id": 82, "items": [8]}\n{"contact_id": 83,\n', "line 2: not a line of JSON"),
         ("w.txt", "", "the file must end in one of"),
@@ -202,7 +211,11 @@ def test_faults_and_contacts_that_fail_for_ever(run_dag, portal, bitrix24_conn, 
     assert all(
         line["error"]["code"] == "ACCESS_DENIED" for line in lines_of(report) if line["outcome"] == "failed"
     )
-    assert all(companies(portal, contact) == [contact % 50 + 1] for contact in range(1, 1001) if contact not in forbidden)
+    assert all(
+        companies(portal, contact) == [contact % 50 + 1]
+        for contact in range(1, 1001)
+        if contact not in forbidden
+    )
     assert run_dag(sync_dag(f"{arguments}{len(forbidden)}")).state == "success"
 
 

@@ -44,11 +44,15 @@ class PortalAdapter(BaseAdapter):
         self._portal = portal
 
     def send(self, request, **kwargs):
-        answer = self._portal.handle(request.method, request.path_url, dict(request.headers), request.body or b"")
+        answer = self._portal.handle(
+            request.method, request.path_url, dict(request.headers), request.body or b""
+        )
         if answer.fault == "hang":
             raise requests.exceptions.ReadTimeout(f"{request.url} timed out")
         if answer.fault in ("reset", "truncated"):
-            error = ProtocolError("Connection aborted.", ConnectionResetError(104, "Connection reset by peer"))
+            error = ProtocolError(
+                "Connection aborted.", ConnectionResetError(104, "Connection reset by peer")
+            )
             raise requests.exceptions.ConnectionError(error, request.url)
         response = requests.Response()
         response.status_code = answer.status

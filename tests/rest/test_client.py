@@ -42,7 +42,11 @@ def test_a_call_answers_with_its_result(client, portal):
     ("call", "error", "text"),
     [
         (to_set(5000, 8), Bitrix24NotFoundError, "Not found"),
-        (Call("crm.contact.company.items.set", {"id": 0, "items": []}), Bitrix24BadRequestError, "ownerEntityID"),
+        (
+            Call("crm.contact.company.items.set", {"id": 0, "items": []}),
+            Bitrix24BadRequestError,
+            "ownerEntityID",
+        ),
         (Call("crm.contact.company.items.set", {"id": 82}), Bitrix24BadRequestError, "must be array"),
         (Call("crm.no.such.method"), Bitrix24MethodNotFoundError, "Method not found!"),
     ],
@@ -208,7 +212,9 @@ def test_calls_that_refer_to_one_another_stay_in_one_request(client, portal):
         client.batch([Call("crm.contact.get", {"id": "$result[0]"})] * 51)
 
 
-@pytest.mark.parametrize("params", [{"a": []}, {"a": {}}, {"a": {"b": []}}, {"a": object()}, {"a": float("nan")}])
+@pytest.mark.parametrize(
+    "params", [{"a": []}, {"a": {}}, {"a": {"b": []}}, {"a": object()}, {"a": float("nan")}]
+)
 def test_what_a_batch_cannot_carry_is_refused_before_anything_is_sent(client, portal, params):
     with pytest.raises(Bitrix24InputError, match="a"):
         client.batch([to_set(82, 8), Call("crm.contact.get", params)])

@@ -58,7 +58,9 @@ def test_a_command_that_cannot_be_written_is_an_outcome_and_nothing_else_is_lost
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the effect", "after it"])
-@pytest.mark.parametrize("kind", ["reset", "html_502", "html_503", "truncated", "query_limit", "server_error"])
+@pytest.mark.parametrize(
+    "kind", ["reset", "html_502", "html_503", "truncated", "query_limit", "server_error"]
+)
 def test_faults_on_every_third_request_lose_nothing(client, portal, kind, after):
     portal.add_fault(Fault(kind, every=3, after=after))
     outcomes = list(client.run_all(many(1000)))

@@ -1,0 +1,29 @@
+"""``python -m airflow_provider_b24.cli``: the commands where Airflow's command line has no place for them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from airflow_provider_b24.cli import authorize, definition
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command."""
+    parser = argparse.ArgumentParser("python -m airflow_provider_b24.cli", description="Bitrix24 for Airflow")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser(
+        "authorize",
+        help=definition.AUTHORIZE_HELP,
+        description=definition.AUTHORIZE_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for flags, facts in definition.AUTHORIZE_ARGUMENTS:
+        command.add_argument(*flags, **facts)
+    command.set_defaults(run=authorize.run)
+    chosen = parser.parse_args(arguments)
+    chosen.run(chosen)
+
+
+if __name__ == "__main__":
+    main()

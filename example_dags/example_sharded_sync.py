@@ -1,0 +1,53 @@
+"""A file is cut into slices, and each slice is synced by a task instance of its own, on any worker.
+
+A portal counts requests per source address. All processes of one machine share what is left of that limit
+by themselves. Workers on several machines behind one address share it with ``[bitrix24] pacing_redis_url``;
+workers that have an address each have a limit each, and only then do more slices mean more speed. In every
+case a slice that fails is retried alone.
+"""
+
+import json
+import os
+import tempfile
+from itertools import islice
+from typing import Any
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath, dag, task
+
+from airflow_provider_b24.operators.sync import SyncContactCompaniesOperator
+
+FOLDER = os.environ.get("BITRIX24_EXAMPLES", tempfile.gettempdir())  # in life one that all workers see: s3://
+SLICE = 10  # contacts; in life some ten thousand
+
+
+@dag(schedule=None, tags=["bitrix24"], doc_md=__doc__)
+def example_sharded_sync():
+    @task
+    def export() -> str:
+        """Stand in for the system that writes the file, one line per contact."""
+        path = ObjectStoragePath(FOLDER) / "all.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [{"contact_id": contact, "items": [8, 50 + contact % 12]} for contact in range(100, 136)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return str(path)
+
+    @task
+    def cut(whole: str) -> list[dict[str, Any]]:
+        """Write the slices, never more than one of them in memory, and return each task instance's arguments."""
+        arguments = []
+        with ObjectStoragePath(whole).open() as lines:
+            while piece := list(islice(lines, SLICE)):
+                path = ObjectStoragePath(FOLDER) / f"slice-{len(arguments):04d}.jsonl"
+                path.write_text("".join(piece))
+                report = path.with_name(f"report-{path.name}")
+                arguments.append({"bindings_path": str(path), "report_path": str(report)})
+        return arguments
+
+    SyncContactCompaniesOperator.partial(
+        task_id="sync",
+        max_active_tis_per_dagrun=4,
+        map_index_template="{{ task.bindings_path.split('/')[-1] }}",
+    ).expand_kwargs(cut(export()))
+
+
+example_sharded_sync()

@@ -1,0 +1,55 @@
+"""A file is synced with a report; if far more changed than is usual, the report undoes it.
+
+The folder may be on any storage that Airflow can open (``s3://``, ``gs://``, ...). It must be one that every
+worker sees.
+"""
+
+import os
+import tempfile
+from typing import Any
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath, dag, task
+
+from airflow_provider_b24.operators.sync import SyncContactCompaniesOperator
+
+FOLDER = os.environ.get("BITRIX24_EXAMPLES", tempfile.gettempdir())
+CSV = """contact_id,company_id,is_primary,sort
+82,8,Y,100
+82,9,N,200
+83,8,,
+83,31,,
+84,10,,
+85,12,,
+"""
+
+
+@dag(schedule=None, params={"usual_changes": 100}, tags=["bitrix24"], doc_md=__doc__)
+def example_sync_file():
+    @task
+    def export() -> str:
+        """Stand in for the system that writes the file."""
+        path = ObjectStoragePath(FOLDER) / "wanted.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(CSV)
+        return str(path)
+
+    sync = SyncContactCompaniesOperator(
+        task_id="sync",
+        bindings_path=export(),
+        report_path=f"{FOLDER}/report-{{{{ run_id }}}}.jsonl",
+    )
+
+    @task.short_circuit
+    def looks_wrong(summary: dict[str, Any], params: dict[str, Any] | None = None) -> bool:
+        """Return whether to go on to the undoing; otherwise it is skipped."""
+        return summary["written"] > (params or {})["usual_changes"]
+
+    undo = SyncContactCompaniesOperator(
+        task_id="undo",
+        bindings_path="{{ ti.xcom_pull('sync')['report_path'] }}",
+        undo=True,
+    )
+    looks_wrong(sync.output) >> undo
+
+
+example_sync_file()

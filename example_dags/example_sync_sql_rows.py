@@ -1,0 +1,41 @@
+"""Rows of a query say which contact belongs to which companies; one task brings the portal to that.
+
+The connection ``warehouse`` may be of any type with a common-sql hook (Postgres, Snowflake, SQLite, ...). The
+rows travel through XCom, which is fine for some thousands; more of them go through a file
+(``example_sync_file``).
+"""
+
+from airflow.providers.common.compat.sdk import chain, dag
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+
+from airflow_provider_b24.operators.sync import SyncContactCompaniesOperator
+
+FILL = """
+DROP TABLE IF EXISTS memberships;
+CREATE TABLE memberships (contact_id INTEGER, company_id INTEGER, main TEXT, position INTEGER);
+INSERT INTO memberships VALUES
+    (82, 8, 'Y', 100), (82, 9, 'N', 200), (82, 10, 'N', 400),
+    (83, 8, 'N', 20), (83, 31, 'Y', 10),
+    (86, 11, NULL, NULL);
+"""
+
+
+@dag(schedule=None, tags=["bitrix24"], doc_md=__doc__)
+def example_sync_sql_rows():
+    fill = SQLExecuteQueryOperator(
+        task_id="fill_the_table", conn_id="warehouse", sql=FILL, split_statements=True
+    )
+    rows = SQLExecuteQueryOperator(
+        task_id="read_the_table",
+        conn_id="warehouse",
+        sql="SELECT contact_id, company_id, main, position FROM memberships",
+    )
+    sync = SyncContactCompaniesOperator(
+        task_id="sync",
+        bindings=rows.output,
+        columns=["contact_id", "company_id", "is_primary", "sort"],  # what the rows' columns are here
+    )
+    chain(fill, rows, sync)
+
+
+example_sync_sql_rows()

@@ -1,0 +1,73 @@
+"""The examples of a sync run against the imitation portal and leave there what they promise."""
+
+import json
+
+import pytest
+
+from tests.contract.test_examples import EXAMPLES, companies
+
+pytest.importorskip("airflow.providers.common.sql", reason="one of them reads rows with common-sql")
+
+
+@pytest.fixture
+def run_example(run_dag, bitrix24_conn, monkeypatch, tmp_path):
+    """Run an example, with parts of its text replaced."""
+    monkeypatch.setenv("BITRIX24_EXAMPLES", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"sqlite:///{tmp_path}/warehouse.db")
+
+    def run(name, **changes):
+        source = (EXAMPLES / f"{name}.py").read_text()
+        for old, new in changes.items():
+            assert old in source
+            source = source.replace(old, new)
+        done = run_dag(source)
+        assert done.state == "success", done.states
+        return done
+
+    return run
+
+
+def test_rows_of_a_query_reach_the_portal(run_example, portal):
+    pytest.importorskip("airflow.providers.sqlite")
+    summary = run_example("example_sync_sql_rows").returned("sync")
+    assert (summary["contacts"], summary["written"], summary["unchanged"]) == (3, 3, 0)
+    assert companies(portal, 82) == [(8, "Y", 100), (9, "N", 200), (10, "N", 400)]
+    assert companies(portal, 83) == [(31, "Y", 10), (8, "N", 20)]
+    assert companies(portal, 86) == [(11, "Y", 10)]
+    assert run_example("example_sync_sql_rows").returned("sync")["unchanged"] == 3
+
+
+def test_a_file_reaches_the_portal_and_leaves_a_report(run_example, portal, tmp_path):
+    run = run_example("example_sync_file")
+    assert run.states["undo"] == "skipped"
+    assert companies(portal, 82) == [(8, "Y", 100), (9, "N", 200)]
+    assert [row[0] for row in companies(portal, 85)] == [12]
+    (report,) = tmp_path.glob("report-*.jsonl")
+    assert run.returned("sync")["report_path"] == str(report)
+    outcomes = {line["contact_id"]: line["outcome"] for line in map(json.loads, report.open())}
+    assert outcomes == {82: "written", 83: "unchanged", 84: "written", 85: "written"}
+
+
+def test_a_sync_that_changed_too_much_is_undone(run_example, portal):
+    before = [companies(portal, contact) for contact in (82, 83, 84, 85)]
+    run = run_example("example_sync_file", **{'"usual_changes": 100': '"usual_changes": 2'})
+    assert run.returned("sync")["written"] == run.returned("undo")["written"] == 3
+    assert [companies(portal, contact) for contact in (82, 83, 84, 85)] == before
+
+
+def test_the_nightly_diff_bears_a_few_failures_and_writes_only_differences(run_example, portal):
+    portal.bind(100, [(8, 10, True)])
+    run = run_example("example_nightly_diff")
+    summary = run.returned("sync")
+    assert (summary["contacts"], summary["written"], summary["failed"]) == (37, 1, 1)
+    assert run.returned("list_failures") == [f"99: {summary['failures'][0]['description']}"]
+    assert portal.executed["crm.contact.company.items.set"] == 1
+
+
+def test_the_slices_of_the_sharded_sync_cover_the_whole_file(run_example, portal, tmp_path):
+    run = run_example("example_sharded_sync")
+    summaries = [run.returned(f"sync[{index}]") for index in range(4)]
+    assert [summary["written"] for summary in summaries] == [10, 10, 10, 6]
+    assert run.labels["sync[3]"] == "slice-0003.jsonl"
+    assert all({row[0] for row in companies(portal, contact)} >= {8} for contact in range(100, 136))
+    assert len(list(tmp_path.glob("report-slice-*.jsonl"))) == 4

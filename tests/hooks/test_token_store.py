@@ -1,0 +1,232 @@
+"""Rotated tokens in Airflow: they outlive the task, lie encrypted in the database and are in no log."""
+
+import contextlib
+import logging
+import sqlite3
+from types import SimpleNamespace
+
+import pytest
+
+from airflow_provider_b24.rest.config import OAuthApp
+from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24TransportError
+from airflow_provider_b24.rest.tokens import FileTokenStore, TokenPair, fingerprint
+from tests.conftest import DATABASE
+
+pytestmark = pytest.mark.airflow
+
+SECRET = "canary0secret0of0the0application"
+PAIR = TokenPair("canary0access", "canary0refresh", 1_800_003_600.0)
+
+
+@pytest.fixture
+def application(portal, server, airflow_console, monkeypatch):
+    """The default connection, as an application whose first access token has expired; its first pair."""
+    portal.add_app("local.app", SECRET)
+    portal.token_lifetime = 0
+    access, refresh = portal.issue_tokens("local.app")
+    portal.token_lifetime = 3600
+    address = server.url.rstrip("/")
+    app = {
+        "client_id": "local.app",
+        "client_secret": SECRET,
+        "access_token": access,
+        "refresh_token": refresh,
+    }
+    set_connection(monkeypatch, server, **app, oauth_server=address)
+    return OAuthApp(**app, server=address)
+
+
+def set_connection(monkeypatch, server, **extra):
+    from airflow.models.connection import Connection
+
+    host = server.url.rstrip("/")
+    connection = Connection(conn_type="bitrix24", host=host, extra={"allow_http": True, **extra})
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", connection.get_uri())
+
+
+@pytest.fixture
+def variables(airflow_console):
+    """Read the values of all Variables as the database holds them; after the test there are none."""
+
+    def read():
+        with contextlib.closing(sqlite3.connect(DATABASE)) as database:
+            return dict(database.execute("SELECT key, val FROM variable").fetchall())
+
+    yield read
+    with contextlib.closing(sqlite3.connect(DATABASE)) as database:
+        database.execute("DELETE FROM variable")
+        database.commit()
+
+
+DAG = """
+    from airflow.providers.common.compat.sdk import dag, task
+
+    @dag(schedule=None, catchup=False)
+    def asks():
+        @task
+        def ask():
+            import logging
+            logging.getLogger().setLevel(logging.DEBUG)
+            from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+            return Bitrix24Hook().call("profile")["ID"]
+
+        ask()
+
+    asks()
+"""
+
+
+def test_a_task_refreshes_and_the_next_one_goes_on_with_its_tokens(application, portal, variables, run_dag):
+    first, second = run_dag(DAG), run_dag(DAG)
+    assert (first.states["ask"], second.states["ask"]) == ("success", "success")
+    assert (portal.refreshes, portal.refused_refreshes) == (1, 0)
+    (key,) = variables()
+    assert key == f"bitrix24_token__{fingerprint(application)}"
+
+
+def test_the_stored_tokens_are_encrypted_and_no_log_tells_them(
+    application, portal, variables, run_dag, monkeypatch
+):
+    issued = []
+    issue = portal.apps._issue
+    monkeypatch.setattr(
+        portal.apps, "_issue", lambda client_id: issued.append(issue(client_id)) or issued[-1]
+    )
+    run = run_dag(DAG)
+    lines = [line for line in run.log.splitlines() if "MaskSecret" not in line]
+    secrets = [SECRET, application.access_token, application.refresh_token, *issued[0]]
+    assert len(issued) == 1
+    assert not [one for one in secrets if one in "\n".join(lines)]
+    dump = DATABASE.read_bytes()
+    assert not [one for one in secrets if one.encode() in dump]
+
+
+def test_an_edited_connection_wins_over_what_is_stored_for_the_old_one(
+    application, portal, server, variables, run_dag, monkeypatch
+):
+    run_dag(DAG)
+    portal.apps._access.clear()  # the portal forgets the application's old authorisation
+    portal.apps._refresh.clear()
+    access, refresh = portal.issue_tokens("local.app")
+    edited = {
+        "client_id": "local.app",
+        "client_secret": SECRET,
+        "access_token": access,
+        "refresh_token": refresh,
+    }
+    set_connection(monkeypatch, server, **edited, oauth_server=application.server)
+    assert run_dag(DAG).states["ask"] == "success"
+    assert portal.refused_refreshes == 0
+
+
+def test_the_test_of_a_connection_shares_the_tokens_of_the_connection(
+    application, portal, variables, run_dag, monkeypatch
+):
+    """Airflow tests a connection under another id: the tokens must not be used up there."""
+    import os
+
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+    monkeypatch.setenv("AIRFLOW_CONN_TMP_X7", os.environ["AIRFLOW_CONN_BITRIX24_DEFAULT"])
+    works, message = Bitrix24Hook("tmp_x7").test_connection()
+    assert works, message
+    assert run_dag(DAG).states["ask"] == "success"
+    assert (portal.refreshes, portal.refused_refreshes) == (1, 0)
+
+
+def test_a_used_up_authorisation_fails_the_task_and_says_what_to_do(application, portal, variables, run_dag):
+    portal.apps._refresh.clear()
+    run = run_dag(DAG)
+    assert run.states["ask"] == "failed"
+    assert "airflow bitrix24 authorize" in run.log
+    assert application.refresh_token not in run.log
+
+
+@pytest.fixture
+def store(airflow_console, variables):
+    from airflow_provider_b24.hooks.token_store import VariableTokenStore
+
+    return VariableTokenStore("0123456789abcdef", "bitrix24_default")
+
+
+def test_outside_of_a_task_the_variable_is_the_database_s(store, variables):
+    assert store.load() is None
+    store.save(PAIR)
+    assert store.load() == PAIR
+    store.save(TokenPair("a", "b"))
+    assert store.load() == TokenPair("a", "b")
+    assert list(variables()) == [store.key]
+
+
+def test_without_a_fernet_key_the_store_says_once_that_tokens_lie_in_the_clear(store, monkeypatch, caplog):
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
+    store.save(PAIR)
+    store.save(PAIR)
+    warnings = [record for record in caplog.records if "in the clear" in record.getMessage()]
+    assert [(one.levelno, one.name) for one in warnings] == [
+        (logging.WARNING, "airflow_provider_b24.hooks.token_store")
+    ]
+    assert "canary" not in warnings[0].getMessage()
+
+
+def test_a_variable_that_another_backend_hides_is_an_error(store, monkeypatch):
+    monkeypatch.setenv(f"AIRFLOW_VAR_{store.key.upper()}", TokenPair("x", "y").to_json())
+    with pytest.raises(Bitrix24TransportError, match="secrets backend"):
+        store.save(PAIR)
+
+
+def test_a_process_without_variables_must_not_use_up_a_refresh_token(store, monkeypatch):
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
+    with pytest.raises(Bitrix24ConfigError, match="no access to Airflow's Variables"):
+        store.load()
+
+
+def test_an_airflow_that_does_not_answer_is_a_temporary_error_that_quotes_nothing(store, monkeypatch):
+    from airflow_provider_b24.hooks import token_store
+
+    def fail(key, value, **facts):
+        raise RuntimeError(f"INSERT INTO variable VALUES ({value})")
+
+    monkeypatch.setattr(token_store, "_variables", lambda: SimpleNamespace(set=fail))
+    with pytest.raises(Bitrix24TransportError, match=r"cannot be written \(RuntimeError\)") as caught:
+        store.save(PAIR)
+    assert caught.value.temporary
+    assert caught.value.__context__ is None
+
+
+def make_store(conn_id, fingerprint):
+    return FileTokenStore(f"/nowhere/{conn_id}", fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind"),
+    [
+        ("", "VariableTokenStore"),
+        ("variable", "VariableTokenStore"),
+        ("file:/nowhere", "FileTokenStore"),
+        ("tests.hooks.test_token_store.make_store", "FileTokenStore"),
+    ],
+)
+def test_the_configuration_chooses_the_store(airflow_console, monkeypatch, setting, kind):
+    from airflow_provider_b24.hooks.token_store import open_token_store
+
+    monkeypatch.setenv("AIRFLOW__BITRIX24__TOKEN_STORE", setting)
+    assert type(open_token_store(OAuthApp("a", "b", "c", "d"), "bitrix24_default")).__name__ == kind
+
+
+@pytest.mark.parametrize(
+    "setting", ["nonsense", "no.such.module.store", "tests.hooks.test_token_store.nothing"]
+)
+def test_a_store_that_is_not_there_is_an_error_of_the_configuration(airflow_console, monkeypatch, setting):
+    from airflow_provider_b24.hooks.token_store import open_token_store
+
+    monkeypatch.setenv("AIRFLOW__BITRIX24__TOKEN_STORE", setting)
+    with pytest.raises(Bitrix24ConfigError, match="token_store"):
+        open_token_store(OAuthApp("a", "b", "c", "d"), "bitrix24_default")
+
+
+def test_tokens_in_files_serve_tasks_too(application, portal, tmp_path, variables, run_dag, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__BITRIX24__TOKEN_STORE", f"file:{tmp_path / 'tokens'}")
+    assert [run_dag(DAG).states["ask"] for _ in range(2)] == ["success", "success"]
+    assert (portal.refreshes, portal.refused_refreshes) == (1, 0)
+    assert variables() == {}

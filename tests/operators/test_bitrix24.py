@@ -1,0 +1,105 @@
+import json
+
+import pytest
+
+from airflow_provider_b24.sandbox import Fault
+
+pytestmark = pytest.mark.airflow
+
+DAG = """
+    from datetime import datetime, timedelta
+    from airflow.providers.common.compat.sdk import DAG
+    from airflow_provider_b24.operators.bitrix24 import (
+        Bitrix24BatchOperator, Bitrix24ListOperator, Bitrix24Operator,
+    )
+
+    with DAG(dag_id="any", schedule=None, start_date=datetime(2026, 1, 1), params={{"region": "north"}}):
+        {operator}(task_id="call", retries=2, retry_delay=timedelta(minutes=5), {arguments})
+"""
+
+
+def dag(operator, arguments):
+    return DAG.format(operator=operator, arguments=arguments)
+
+
+def test_any_method_is_called_by_name(run_dag, portal, bitrix24_conn):
+    source = dag("Bitrix24Operator", "method='crm.contact.get', parameters={'id': '{{ 80 + 2 }}'}")
+    assert run_dag(source).returned("call")["ID"] == "82"
+    assert portal.journal[-1].body == {"id": "82"}
+
+
+def test_a_dags_params_are_not_sent_to_the_portal(run_dag, portal, bitrix24_conn):
+    run_dag(dag("Bitrix24Operator", "method='profile'"))
+    assert portal.journal[-1].body == {}
+
+
+@pytest.mark.parametrize("method", ["profile/../x", "http://elsewhere/profile", "{{ 'a b' }}"])
+def test_a_template_cannot_change_the_address(run_dag, portal, bitrix24_conn, method):
+    run = run_dag(dag("Bitrix24Operator", f"method={method!r}"))
+    assert (run.states["call"], run.tries["call"]) == ("failed", 1)
+    assert "method must be a REST method name" in run.log
+    assert portal.requests == 0
+
+
+def test_a_batch_of_any_length_answers_in_input_order(run_dag, portal, bitrix24_conn):
+    calls = "[{'method': 'crm.contact.company.items.get', 'params': {'id': 82}}, ['profile', {}]] * 40"
+    rows = run_dag(dag("Bitrix24BatchOperator", f"calls={calls}")).returned("call")
+    assert len(rows) == 80
+    assert {row["status"] for row in rows} == {"success"}
+    assert rows[79]["result"]["ID"] == "1"
+    assert portal.requests == 2
+
+
+def test_a_batch_in_which_a_call_fails_fails_after_its_outcomes_are_in_xcom(run_dag, portal, bitrix24_conn):
+    add = ["crm.contact.add", {"fields": {"NAME": "A"}}]
+    calls = [["profile", {}], ["crm.contact.get", {"id": 4_000_000}], add]
+    run = run_dag(dag("Bitrix24BatchOperator", f"calls={calls}"))
+    assert (run.states["call"], run.tries["call"]) == ("failed", 1)
+    assert [row["status"] for row in run.returned("call")] == ["success", "failure", "success"]
+    assert run.returned("call")[1]["error"]["description"] == "Not found"
+    assert "1 of 3 calls did not succeed; the first, calls[1]" in run.log
+
+
+def test_a_batch_that_wrote_something_is_not_retried_as_a_whole(run_dag, portal, bitrix24_conn):
+    portal.add_fault(Fault("server_error", every=1, method="crm.contact.get", per_command=True))
+    calls = "[['crm.contact.add', {'fields': {'NAME': 'A'}}], ['crm.contact.get', {'id': 82}]]"
+    run = run_dag(dag("Bitrix24BatchOperator", f"calls={calls}"))
+    assert run.states["call"] == "failed"
+    assert portal.executed["crm.contact.add"] == 1
+
+
+@pytest.mark.parametrize(
+    ("calls", "message"),
+    [
+        ("'profile'", "calls must be a list, got str"),
+        ("[{'methode': 'profile'}]", "calls[0] must be {'method': ..., 'params': ...}"),
+        ("[['profile', {}], ['a b', {}]]", "calls[1]: method must be a REST method name"),
+        ("[['profile', 8]]", "calls[0]: profile: params must be a mapping"),
+        ("[['batch', {}]]", "a batch cannot hold another batch"),
+    ],
+)
+def test_bad_calls_are_refused_before_anything_is_sent(run_dag, portal, bitrix24_conn, calls, message):
+    run = run_dag(dag("Bitrix24BatchOperator", f"calls={calls}"))
+    assert (run.states["call"], run.tries["call"]) == ("failed", 1)
+    assert message in run.log
+    assert portal.requests == 0
+
+
+def test_a_whole_list_goes_to_xcom_or_to_a_file(run_dag, portal, bitrix24_conn, tmp_path):
+    portal.add_generated(contacts=130, companies=5)
+    arguments = "method='crm.item.list', parameters={'entityTypeId': 3, 'select': ['id']}"
+    rows = run_dag(dag("Bitrix24ListOperator", arguments)).returned("call")
+    assert len({row["id"] for row in rows}) == len(rows) >= 130
+
+    path = tmp_path / "contacts.jsonl"
+    answer = run_dag(dag("Bitrix24ListOperator", f"{arguments}, output_path={str(path)!r}")).returned("call")
+    assert answer == {"path": str(path), "rows": len(rows)}
+    assert [json.loads(line) for line in path.read_text().splitlines()] == rows
+    assert [entry.name for entry in tmp_path.iterdir()] == ["contacts.jsonl"]
+
+
+def test_a_list_that_breaks_off_leaves_no_file(run_dag, portal, bitrix24_conn, tmp_path):
+    path = tmp_path / "contacts.jsonl"
+    run = run_dag(dag("Bitrix24ListOperator", f"method='crm.no.list', output_path={str(path)!r}"))
+    assert run.states["call"] == "failed"
+    assert list(tmp_path.iterdir()) == []
