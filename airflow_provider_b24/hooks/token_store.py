@@ -2,11 +2,13 @@
 Where a task keeps rotated OAuth tokens.
 
 Airflow 3 lets a task read connections but write only Variables. So the tokens lie in a Variable, which
-Airflow encrypts with its Fernet key; without such a key they lie there in the clear.
+Airflow encrypts with its Fernet key. They are encrypted before that, too: on its way to the database a value
+passes Airflow's supervisor, which logs it whole, unmasked, at DEBUG.
 """
 
 from __future__ import annotations
 
+import base64
 import importlib
 import logging
 import os
@@ -18,7 +20,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_b24.rest.config import OAuthApp
 from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24TransportError
-from airflow_provider_b24.rest.tokens import FileTokenStore, TokenPair, TokenStore, fingerprint
+from airflow_provider_b24.rest.tokens import FileTokenStore, TokenPair, TokenStore, fingerprint, storage_key
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ def open_token_store(app: OAuthApp, conn_id: str) -> TokenStore:
     setting = conf.get("bitrix24", "token_store", fallback="") or "variable"
     name = fingerprint(app)
     if setting == "variable":
-        return VariableTokenStore(name, conn_id)
+        return VariableTokenStore(name, storage_key(app), conn_id)
     if setting.startswith("file:"):
         return FileTokenStore(setting.removeprefix("file:"), name)
     module, _, attribute = setting.rpartition(".")
@@ -56,11 +58,15 @@ class VariableTokenStore:
     :param name: the fingerprint of the connection's first tokens. The Variable is not named after the
         connection, because Airflow tests a connection under another id, and copies are made of it: all of
         them must share what becomes of one refresh token.
+    :param key: 32 bytes to encrypt with; see ``storage_key``.
     :param conn_id: the connection, for the Variable's description.
     """
 
-    def __init__(self, name: str, conn_id: str) -> None:
+    def __init__(self, name: str, key: bytes, conn_id: str) -> None:
+        from cryptography.fernet import Fernet
+
         self.key = f"bitrix24_token__{name}"
+        self._cipher = Fernet(base64.urlsafe_b64encode(key))
         self._conn_id = conn_id
         self._warned = False
 
@@ -71,13 +77,23 @@ class VariableTokenStore:
         :raises Bitrix24TransportError: Airflow does not answer.
         :raises Bitrix24ConfigError: this process has no access to Variables.
         """
+        from cryptography.fernet import InvalidToken
+
         text = _attempt("read", lambda: _get(self.key))
-        return None if text is None else TokenPair.from_json(text)
+        if text is None:
+            return None
+        try:
+            return TokenPair.from_json(self._cipher.decrypt(text).decode())
+        except InvalidToken:
+            log.warning(
+                "The Variable %s holds no tokens of this provider; those of the connection are used", self.key
+            )
+            return None
 
     def save(self, pair: TokenPair) -> None:
         """Keep a pair and look whether Airflow really did; raises as ``load`` does."""
         self._warn_if_in_the_clear()
-        text = pair.to_json()
+        text = self._cipher.encrypt(pair.to_json().encode()).decode()
         description = f"OAuth tokens of the Bitrix24 connection {self._conn_id}, kept by its provider"
         _attempt("written", lambda: _variables().set(self.key, text, description=description))
         if _attempt("read", lambda: _get(self.key)) != text:
@@ -92,7 +108,8 @@ class VariableTokenStore:
             self._warned = True
             log.warning(
                 "No Fernet key is configured here ([core] fernet_key): unless Airflow's API server has one, "
-                "the OAuth tokens in the Variable %s lie in the metadata database in the clear",
+                "connections lie in the metadata database in the clear, and with what stands there the OAuth "
+                "tokens in the Variable %s can be read too",
                 self.key,
             )
 

@@ -22,7 +22,7 @@ from airflow_provider_b24.rest.errors import (
     Bitrix24UnknownOutcomeError,
 )
 from airflow_provider_b24.rest.replies import Outcome, Reply, read_batch
-from airflow_provider_b24.rest.retry import fate, long_wait, was_executed
+from airflow_provider_b24.rest.retry import FIRST_PAUSE, fate, long_wait, was_executed
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
@@ -220,9 +220,15 @@ class Run:
         self._release(cargo)
         if any(outcome.ok for outcome in outcomes):
             self._patience.progress()
-        self._send_again(
-            [slot for slot, outcome in zip(cargo, outcomes, strict=True) if not self._resolve(slot, outcome)]
-        )
+        again = [
+            (slot, outcome)
+            for slot, outcome in zip(cargo, outcomes, strict=True)
+            if not self._resolve(slot, outcome)
+        ]
+        failed = [one.error for _, one in again if one.error and not isinstance(one.error, Bitrix24LimitError)]
+        if failed:
+            self._pause(self._patience.pause(failed[0]) or FIRST_PAUSE)
+        self._send_again([slot for slot, _ in again])
 
     def _release(self, cargo: list[_Slot]) -> None:
         for slot in cargo:
@@ -246,7 +252,6 @@ class Run:
             self._client.note_refusal(error, slot.sent.method)
             return False
         if error is not None and (error.temporary or outcome.status == "unknown"):
-            self._pause_until = self._clock.now() + (self._patience.pause(error) or 0.0)
             return not self._may_go_again(slot, error, executed=outcome.status == "unknown")
         if slot.settling:
             return self._settled(slot, outcome)
@@ -292,9 +297,12 @@ class Run:
                 slot.outcome = Outcome(slot.call, fate(error), error=error)
             self._end(error)
             return
-        self._pause_until = max(self._pause_until, self._clock.now() + pause)
+        self._pause(pause)
         executed = was_executed(error)
         self._send_again([s for s in cargo if not executed or self._may_go_again(s, error, executed=True)])
+
+    def _pause(self, seconds: float) -> None:
+        self._pause_until = max(self._pause_until, self._clock.now() + seconds)
 
     def _send_again(self, slots: list[_Slot]) -> None:
         self._ready.extendleft(reversed(slots))

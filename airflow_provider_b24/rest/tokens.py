@@ -162,8 +162,17 @@ def fingerprint(app: OAuthApp) -> str:
     A connection that is edited gets another name, so its new tokens win over those stored for the old ones;
     a copy of a connection, or a test of it under another id, shares its tokens instead of using them up.
     """
+    return _digest(app, b"name").hex()
+
+
+def storage_key(app: OAuthApp) -> bytes:
+    """Return 32 bytes that only who knows a connection's first tokens can know, to encrypt later ones with."""
+    return _digest(app, b"key", size=32)
+
+
+def _digest(app: OAuthApp, purpose: bytes, size: int = 16) -> bytes:
     origin = "\0".join((app.client_id, app.refresh_token or app.access_token))
-    return hashlib.sha256(origin.encode()).hexdigest()[:32]
+    return hashlib.blake2b(origin.encode(), digest_size=size, person=purpose).digest()
 
 
 def _sync_folder(folder: Path) -> None:
