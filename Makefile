@@ -32,12 +32,13 @@ matrix: setup  ## Run the tests that meet Airflow on 2.11, 3.0 and the newest
 	@$(VENV_PYTHON) .dev/matrix.py $(ARGS)
 
 .PHONY: bench
-bench: setup  ## Measure
-	@$(VENV_PYTHON) -m pytest -m bench $(ARGS)
+bench: setup  ## Measure this package beside other clients of Bitrix24
+	@$(VENV_PYTHON) tests/benchmarks/run.py $(ARGS)
 
 .PHONY: test-ui
-test-ui: setup  ## Run the tests that drive Airflow's web server
-	@$(VENV_PYTHON) -m pytest -m ui $(ARGS)
+test-ui: setup  ## Run the tests that use Airflow's web interface in a headless Chromium
+	@$(VENV_PYTHON) .dev/chromium.py
+	@$(VENV_PYTHON) -m pytest -m ui $(or $(ARGS),tests/ui)
 
 .PHONY: build
 build: setup  ## Build the wheel and the source archive into dist/
@@ -49,7 +50,7 @@ pins: setup  ## Renew the pinned requirements of development
 
 .PHONY: clean
 clean:  ## Remove all that was made here
-	rm -rf .venv .airflow .matrix dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .airflow .matrix .ui dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup

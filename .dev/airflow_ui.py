@@ -20,7 +20,7 @@ from airflow_provider_b24.sandbox import PortalServer, seeded_portal
 USER, PASSWORD = "admin", "admin"  # it listens on this machine only
 PORT = 8080
 START_SECONDS = 180
-STOP_SECONDS = 15
+STOP_SECONDS = 30
 
 
 def main() -> None:
@@ -92,6 +92,8 @@ def ui_settings(home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(choose_port(0)),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(choose_port(0)),
+        # The first task meets a server that is still busy starting; a start repeated after 5 s fails it.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     }
 
 

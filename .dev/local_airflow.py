@@ -29,6 +29,8 @@ def make_environment(home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # airflow calls itself by name
+        "AIRFLOW_CONN_WAREHOUSE": f"sqlite://{home}/warehouse.db",  # the examples' data base
+        "BITRIX24_EXAMPLES": str(home / "files"),  # the examples' folder
         "NO_PROXY": "127.0.0.1,localhost",
     }
 

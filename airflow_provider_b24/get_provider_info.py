@@ -53,7 +53,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "placeholders": {
                         "host": "mycompany.bitrix24.com",
-                        "port": "only for a self-hosted portal",
+                        "port": "443; the Test button of Airflow 3.3.1 and 3.3.2 needs it",
                         "login": "1",
                         "password": "the code, or the whole address of the webhook",
                     },

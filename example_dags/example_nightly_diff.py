@@ -7,9 +7,10 @@ dictates a wait of more than a minute, the task leaves its worker slot and comes
 import json
 import os
 import tempfile
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+import pendulum
 from airflow.providers.common.compat.sdk import ObjectStoragePath, dag, task
 
 from airflow_provider_b24.operators.sync import SyncContactCompaniesOperator
@@ -19,7 +20,7 @@ FOLDER = os.environ.get("BITRIX24_EXAMPLES", tempfile.gettempdir())
 
 @dag(
     schedule="0 3 * * *",
-    start_date=datetime(2026, 1, 1),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,  # the night's run and a late one must not write at the same time
     is_paused_upon_creation=True,
@@ -49,8 +50,8 @@ def example_nightly_diff():
     @task(trigger_rule="all_done")
     def list_failures(summary: dict[str, Any]) -> list[str]:
         """Name the contacts that failed, all of them: the summary holds the first 20 only."""
-        with ObjectStoragePath(summary["report_path"]).open() as report:
-            lines = [json.loads(line) for line in report]
+        report = ObjectStoragePath(summary["report_path"]).read_text()
+        lines = [json.loads(line) for line in report.splitlines()]
         return [
             f"{line['contact_id']}: {line['error']['description']}"
             for line in lines

@@ -33,9 +33,10 @@ def example_sharded_sync():
 
     @task
     def cut(whole: str) -> list[dict[str, Any]]:
-        """Write the slices, never more than one of them in memory, and return each task instance's arguments."""
+        """Write the slices, one at a time in memory; return the arguments of each task instance."""
         arguments = []
-        with ObjectStoragePath(whole).open() as lines:
+        with ObjectStoragePath(whole).open() as file:
+            lines = iter(file.readline, "")
             while piece := list(islice(lines, SLICE)):
                 path = ObjectStoragePath(FOLDER) / f"slice-{len(arguments):04d}.jsonl"
                 path.write_text("".join(piece))

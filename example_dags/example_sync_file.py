@@ -21,9 +21,10 @@ CSV = """contact_id,company_id,is_primary,sort
 84,10,,
 85,12,,
 """
+USUAL_CHANGES = 100  # contacts
 
 
-@dag(schedule=None, params={"usual_changes": 100}, tags=["bitrix24"], doc_md=__doc__)
+@dag(schedule=None, tags=["bitrix24"], doc_md=__doc__)
 def example_sync_file():
     @task
     def export() -> str:
@@ -40,9 +41,9 @@ def example_sync_file():
     )
 
     @task.short_circuit
-    def looks_wrong(summary: dict[str, Any], params: dict[str, Any] | None = None) -> bool:
+    def looks_wrong(summary: dict[str, Any]) -> bool:
         """Return whether to go on to the undoing; otherwise it is skipped."""
-        return summary["written"] > (params or {})["usual_changes"]
+        return summary["written"] > USUAL_CHANGES
 
     undo = SyncContactCompaniesOperator(
         task_id="undo",

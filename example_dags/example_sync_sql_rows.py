@@ -5,7 +5,7 @@ rows travel through XCom, which is fine for some thousands; more of them go thro
 (``example_sync_file``).
 """
 
-from airflow.providers.common.compat.sdk import chain, dag
+from airflow.providers.common.compat.sdk import dag
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
 from airflow_provider_b24.operators.sync import SyncContactCompaniesOperator
@@ -22,20 +22,20 @@ INSERT INTO memberships VALUES
 
 @dag(schedule=None, tags=["bitrix24"], doc_md=__doc__)
 def example_sync_sql_rows():
-    fill = SQLExecuteQueryOperator(
+    fill_the_table = SQLExecuteQueryOperator(
         task_id="fill_the_table", conn_id="warehouse", sql=FILL, split_statements=True
     )
-    rows = SQLExecuteQueryOperator(
+    read_the_table = SQLExecuteQueryOperator(
         task_id="read_the_table",
         conn_id="warehouse",
         sql="SELECT contact_id, company_id, main, position FROM memberships",
     )
-    sync = SyncContactCompaniesOperator(
+    SyncContactCompaniesOperator(
         task_id="sync",
-        bindings=rows.output,
+        bindings=read_the_table.output,
         columns=["contact_id", "company_id", "is_primary", "sort"],  # what the rows' columns are here
     )
-    chain(fill, rows, sync)
+    fill_the_table >> read_the_table
 
 
 example_sync_sql_rows()

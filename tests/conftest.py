@@ -4,6 +4,7 @@ Nothing here imports Airflow until a test asks for it: the tests of the core pas
 """
 
 import contextlib
+import functools
 import io
 import itertools
 import json
@@ -62,7 +63,7 @@ class Console(io.TextIOBase):
                 yield self.target
             finally:
                 text, self.target = self.target.getvalue(), None
-        print(text)  # noqa: T201 - pytest shows it when the test fails
+        print(text)
 
 
 @pytest.fixture
@@ -100,6 +101,7 @@ def airflow_console() -> Console:
 
         configure_logging()
         tame_structlog()
+        share_api_server()
         initdb()
     return console
 
@@ -116,6 +118,14 @@ def tame_structlog() -> None:
                 processors=[structlog.processors.add_log_level, dev.set_exc_info, to_text],
                 wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
             )
+
+
+def share_api_server() -> None:
+    """Airflow 3.0 makes an API server with a thread for each task it runs in process, and stops none."""
+    with contextlib.suppress(ImportError):  # Airflow 2 has none
+        from airflow.sdk.execution_time import supervisor
+
+        supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
 
 
 @dataclass(frozen=True)

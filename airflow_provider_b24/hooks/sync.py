@@ -50,9 +50,13 @@ class Cursor:
         return {**asdict(self), "ahead": {str(position): fate for position, fate in self.ahead.items()}}
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Cursor:
-        ahead = {int(position): fate for position, fate in stored.get("ahead", {}).items()}
-        return cls(stored["done"], stored["touched"], Tally(**stored["tally"]), ahead)
+    def from_json(cls, stored: Any) -> Cursor:
+        """Read what ``to_json`` wrote; the text of another version of this package counts as none."""
+        try:
+            ahead = {int(position): fate for position, fate in stored["ahead"].items()}
+            return cls(stored["done"], stored["touched"], Tally(**stored["tally"]), ahead)
+        except (TypeError, ValueError, LookupError, AttributeError):
+            return cls()
 
 
 class _Entry:
@@ -203,14 +207,17 @@ class SyncRun:
         entry, wanted = self._sent.popleft()
         if wanted is not None:
             self._reads_under_way -= 1
-        if outcome.status == "skipped":
+        if outcome.ended_run:  # not this contact's failure; the next try takes it up again
             self.ended = self.ended or outcome.error
         elif not outcome.ok:
             entry.end(
                 "unknown" if wanted is None and outcome.status == "unknown" else "failed", outcome.error
             )
-        elif wanted is None:
+        elif wanted is None and outcome.result:
             entry.end("written")
+        elif wanted is None:
+            text = f"the portal answered {outcome.result!r:.40} to a write, neither done nor refused"
+            entry.end("unknown", Bitrix24ApiError(text, method=outcome.call.method))
         else:
             self._compare(entry, wanted, outcome.result)
 
@@ -222,7 +229,8 @@ class SyncRun:
             return
         target = difference(wanted.bindings, current)
         if self._mode == "diff":
-            entry.before = current
+            known = self._before.get(entry.contact_id or 0)  # an earlier try may have changed it since
+            entry.before = current if known is None else read_rows(known)
         if target is not None:
             self._decide(entry, target)
         elif entry.contact_id in self._before or self._mode == "replace":

@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import os
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -35,8 +37,44 @@ def rows_of(path: ObjectStoragePath, columns: Sequence[str] | None = None) -> It
             yield from _csv(file, columns) if name.endswith(".csv") else _json_lines(file)
     except FileNotFoundError:
         raise Bitrix24InputError(f"{path}: there is no such file") from None
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise Bitrix24InputError(f"{path}: the compressed file is broken: {error}") from None
+    except (IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        raise Bitrix24InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def storage_path(path: Any, name: str) -> ObjectStoragePath:
+    """
+    Return a path on any storage Airflow can open.
+
+    :raises Bitrix24InputError: it is none, or its kind of storage is unknown here.
+    """
+    if isinstance(path, ObjectStoragePath):
+        return path
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise Bitrix24InputError(f"{name} must be a path, got {path!r:.80}")
+    try:
+        return ObjectStoragePath(os.fspath(path))
+    except (ImportError, TypeError, ValueError) as error:
+        raise Bitrix24InputError(f"{name} {path!r:.80} cannot be used: {error}") from None
+
+
+def check_columns(columns: Any) -> list[str]:
+    """
+    Return the names of columns.
+
+    :raises Bitrix24InputError: they are no list of names, or one comes twice.
+    """
+    if (
+        isinstance(columns, str)
+        or not isinstance(columns, Sequence)
+        or not all(isinstance(name, str) for name in columns)
+    ):
+        raise Bitrix24InputError(f"columns must be a list of names, got {columns!r:.80}")
+    twice = next((name for name in columns if columns.count(name) > 1), None)
+    if twice is not None:
+        raise Bitrix24InputError(f"columns name {twice!r:.40} twice")
+    return list(columns)
 
 
 @contextmanager
@@ -53,7 +91,7 @@ def _json_lines(file: TextIO) -> Iterator[tuple[int, Any]]:
             continue
         try:
             yield line, json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             yield line, Bitrix24InputError(f"not a line of JSON: {text.strip()!r:.60}")
 
 
@@ -72,7 +110,7 @@ def _csv(file: TextIO, columns: Sequence[str] | None) -> Iterator[tuple[int, Any
         if not row:
             continue
         if names is None:
-            names = [name.strip() for name in row]
+            names = check_columns([name.strip() for name in row])
         elif len(row) != len(names):
             yield (
                 line,

@@ -16,8 +16,8 @@ from airflow_provider_b24.crm.bindings import read_text
 from airflow_provider_b24.crm.ghosts import IDS_PER_CALL, found_in, lookups
 from airflow_provider_b24.crm.idset import IdSet
 from airflow_provider_b24.crm.wanted import Rejected, Wanted, read_wanted, together
-from airflow_provider_b24.hooks.sync_files import rows_of
-from airflow_provider_b24.rest.errors import Bitrix24InputError
+from airflow_provider_b24.hooks.sync_files import check_columns, rows_of, storage_path
+from airflow_provider_b24.rest.errors import Bitrix24ApiError, Bitrix24InputError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
@@ -32,21 +32,20 @@ class Source:
 
     :param wanted: mapping of contact id to items, list of records or flat rows, text of one of these, path
         of a file, or any iterable of rows.
+    :ivar path: of the file, if it is one.
     :ivar rereadable: whether it can be read twice; an iterator cannot.
     """
 
     def __init__(self, wanted: Any, columns: Sequence[str] | None, *, allow_empty: bool, undo: bool) -> None:
-        self._columns = _checked_columns(columns)
+        self._columns = None if columns is None else check_columns(columns)
         self._allow_empty = allow_empty
         self._undo = undo
-        self._path: ObjectStoragePath | None = None
+        self.path: ObjectStoragePath | None = None
         self._rows: Iterable[tuple[int, Any]] = ()
         self.rereadable = True
         given = read_text(wanted, "bindings") if isinstance(wanted, str) else wanted
         if isinstance(given, os.PathLike | ObjectStoragePath):
-            self._path = (
-                given if isinstance(given, ObjectStoragePath) else ObjectStoragePath(os.fspath(given))
-            )
+            self.path = storage_path(given, "bindings")
         elif isinstance(given, Mapping):
             self._rows = [
                 (line, {"contact_id": contact, "items": items})
@@ -64,7 +63,7 @@ class Source:
             )
 
     def __iter__(self) -> Iterator[Wanted | Rejected]:
-        rows = self._rows if self._path is None else rows_of(self._path, self._columns)
+        rows = self._rows if self.path is None else rows_of(self.path, self._columns)
         return read_wanted(rows, columns=self._columns, allow_empty=self._allow_empty, undo=self._undo)
 
 
@@ -128,7 +127,7 @@ class Ghosts:
             for outcome in self._client.run_all(lookups(portion)):
                 if outcome.error is not None:
                     raise outcome.error
-                found |= found_in(outcome.result)
+                found |= _ids(outcome.result)
             self._missing.update(set(portion) - found)
 
     def reject(self, items: Iterable[Wanted | Rejected]) -> Iterator[Wanted | Rejected]:
@@ -158,13 +157,9 @@ class Ghosts:
             yield from self.reject(portion)
 
 
-def _checked_columns(columns: Any) -> list[str] | None:
-    if columns is None:
-        return None
-    if (
-        isinstance(columns, str)
-        or not isinstance(columns, Sequence)
-        or not all(isinstance(name, str) for name in columns)
-    ):
-        raise Bitrix24InputError(f"columns must be a list of names, got {columns!r:.80}")
-    return list(columns)
+def _ids(result: Any) -> set[int]:
+    try:
+        return found_in(result)
+    except (TypeError, ValueError, LookupError):
+        pass
+    raise Bitrix24ApiError(f"the portal's answer holds no companies: {result!r:.40}", method="crm.item.list")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_b24.crm.sync import Mode, Tally, parse_max_failures
 from airflow_provider_b24.hooks.sync import Cursor, SyncRun
+from airflow_provider_b24.hooks.sync_files import storage_path
 from airflow_provider_b24.hooks.sync_input import Checked, Ghosts, Source, check
 from airflow_provider_b24.hooks.sync_report import Report
 from airflow_provider_b24.rest.calls import MAX_BATCH
@@ -85,7 +86,9 @@ class SyncJob:
         self._mode: Mode = mode
         self._ghosts = Ghosts(client) if check_companies else None
         self._max_failures = parse_max_failures(max_failures)
-        self._report_path = report_path
+        self._report_path = None if report_path in (None, "") else storage_path(report_path, "report_path")
+        if self._report_path is not None and self._report_path == self._source.path:
+            raise Bitrix24InputError(f"the report would overwrite its input {self._report_path}")
         self._dry_run = dry_run
         self._options = (mode, allow_empty, check_companies, dry_run, undo)
         self._progress = progress or NoProgress()
@@ -133,7 +136,7 @@ class SyncJob:
         self._run_name = name = "" if checked is None else self._name(checked)
         saved = self._progress.load() if name else None
         cursor = Cursor.from_json(saved["cursor"]) if saved and saved.get("name") == name else Cursor()
-        self._report = Report(self._report_path, name) if self._report_path else None
+        self._report = Report(self._report_path, name) if self._report_path is not None else None
         before: dict[int, Any] = {}
         if self._report is not None:
             found = self._report.resume()

@@ -2,7 +2,7 @@
 The report of a sync: one JSON line per contact, there only once it is whole.
 
 While the run goes on its lines lie in parts beside it. A run that died goes on behind the last line they
-hold, so that the report covers every contact once. On a local disk there is one part that grows; object
+hold, so that the report covers every contact once. On a local disk each try has one part that grows; object
 stores cannot append, so there each checkpoint is a part of its own.
 """
 
@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_b24.crm.sync import Tally
+from airflow_provider_b24.rest.errors import Bitrix24InputError
 
 
 @dataclass
@@ -38,8 +39,8 @@ class Report:
         that is never taken up again.
     """
 
-    def __init__(self, path: str | ObjectStoragePath, run: str) -> None:
-        self.path = ObjectStoragePath(path) if isinstance(path, str) else path
+    def __init__(self, path: ObjectStoragePath, run: str) -> None:
+        self.path = path
         self._parts = self.path.with_name(f"{self.path.name}.parts")
         self._appends = self.path.protocol in ("", "file", "local")
         self._run = run
@@ -47,7 +48,17 @@ class Report:
         self._number = 0
 
     def resume(self) -> Found:
-        """Read what an earlier try of the same run left, or start anew."""
+        """
+        Read what an earlier try of the same run left, or start anew.
+
+        :raises Bitrix24InputError: the report cannot be written there.
+        """
+        with self._explained():
+            return self._resume()
+
+    def _resume(self) -> Found:
+        if self._appends and self.path.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
         found = Found()
         parts = self._existing()
         lines = self._read(parts)
@@ -86,11 +97,11 @@ class Report:
         """Make all lines so far durable."""
         if not self._lines:
             return
-        name = "part-000000.jsonl" if self._appends else f"part-{self._number:06d}.jsonl"
+        part = self._parts / f"part-{self._number:06d}.jsonl"
         mode = "a" if self._appends else "w"
-        with (self._parts / name).open(mode, encoding="utf-8") as file:  # type: ignore[no-untyped-call]
+        with part.open(mode, encoding="utf-8") as file:  # type: ignore[no-untyped-call]
             file.write("".join(self._lines))
-        self._number += 1
+        self._number += not self._appends
         self._lines = []
 
     def finish(self) -> str:
@@ -104,10 +115,18 @@ class Report:
                     file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
         if self._appends:
             whole.replace(self.path)
-        for part in parts:
+        for part in reversed(parts):  # the first, which says whose they are, goes last
             part.unlink()
         self._parts.rmdir()
         return str(self.path)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """What stays wrong, however often it is tried, is a mistake in the input."""
+        try:
+            yield
+        except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+            raise Bitrix24InputError(f"the report {self.path} cannot be written: {error.strerror}") from None
 
     def _append(self, line: dict[str, Any]) -> None:
         self._lines.append(json.dumps(line, ensure_ascii=False) + "\n")
@@ -120,7 +139,7 @@ class Report:
             with part.open("rb") as file:  # type: ignore[no-untyped-call]  # Airflow's
                 for text in file:
                     if not text.endswith(b"\n"):
-                        return  # the process died while it wrote this line
+                        break  # the process died while it wrote this line
                     yield json.loads(text)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.progress import TaskProgress
@@ -131,10 +131,16 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         self.defer(trigger=WaitUntilTrigger(moment), method_name="go_on", kwargs={"cursor": progress.load()})
 
     def _wanted(self) -> Any:
-        if (self.bindings is None) == (self.bindings_path is None):
+        if self.bindings is None and self.bindings_path is None:
+            raise Bitrix24InputError(
+                "there are neither bindings nor bindings_path; a task that returns nothing gives None"
+            )
+        if self.bindings is not None and self.bindings_path is not None:
             raise Bitrix24InputError("give either bindings or bindings_path")
         if self.bindings_path is None:
             if self.undo:
                 raise Bitrix24InputError("undo reads a report: give its path as bindings_path")
             return self.bindings
-        return ObjectStoragePath(self.bindings_path)
+        from airflow_provider_b24.hooks.sync_files import storage_path
+
+        return storage_path(self.bindings_path, "bindings_path")

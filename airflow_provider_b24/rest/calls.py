@@ -11,10 +11,12 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_b24.rest.errors import Bitrix24InputError
+from airflow_provider_b24.rest.errors import Bitrix24InputError, Bitrix24UnknownOutcomeError
 
 MAX_BATCH = 50  # https://apidocs.bitrix24.com/settings/how-to-call-rest-api/batch.html
 
+_LARGEST = 2**63 - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 _READS = frozenset(
     {"get", "list", "fields", "types", "current", "profile", "scope", "methods", "time", "info"}
@@ -25,14 +27,18 @@ _REPLACES = re.compile(
 )
 
 
-@lru_cache(maxsize=512)
-def check_method(method: str) -> str:
+def check_method(method: Any) -> str:
     """Return ``method`` if it is a method name and nothing else; a template must not change the address."""
-    if not isinstance(method, str) or not _METHOD.fullmatch(method):
+    if not isinstance(method, str) or not _is_name(method):
         raise Bitrix24InputError(
-            f"method must be a REST method name such as 'crm.contact.get', got {method!r:.80}"
+            f"method must be a REST method name such as 'crm.contact.get', got {_shown(method)}"
         )
     return method
+
+
+@lru_cache(maxsize=512)
+def _is_name(text: str) -> bool:
+    return _METHOD.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=512)
@@ -50,6 +56,20 @@ class Settlement:
 
     read: Call
     applied: Callable[[Any], bool]
+
+    def shows(self, result: Any) -> bool:
+        """
+        Whether the result of the read shows that the write took effect.
+
+        :raises Bitrix24UnknownOutcomeError: the result is none.
+        """
+        try:
+            return self.applied(result)
+        except (TypeError, ValueError, LookupError, AttributeError):
+            pass
+        raise Bitrix24UnknownOutcomeError(
+            f"what was read after a lost answer cannot be understood: {result!r:.40}", method=self.read.method
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +100,10 @@ class Call:
 
 def json_params(call: Call) -> dict[str, Any]:
     """Return the call's parameters as plain JSON values, for the body of a single request."""
-    return {str(key): _json_value(value, str(key), call.method) for key, value in call.params.items()}
+    try:
+        return _json_object(call.params, "", call.method)
+    except RecursionError:
+        raise _too_deep(call) from None
 
 
 def batch_command(call: Call) -> str:
@@ -90,11 +113,16 @@ def batch_command(call: Call) -> str:
     ``None`` becomes an empty value, booleans ``1`` and ``0``. An empty list or mapping cannot be written in
     a query and is refused instead of dropped.
     """
+    if not isinstance(call, Call):
+        raise Bitrix24InputError(f"a batch consists of Call values, got {_shown(call)}")
     if call.method.lower() == "batch":
         raise Bitrix24InputError("a batch cannot hold another batch", method=call.method)
     pairs: list[str] = []
-    for key, value in call.params.items():
-        _add_pairs(pairs, _quoted(str(key)), value, call.method)
+    try:
+        for key, value in call.params.items():
+            _add_pairs(pairs, _quoted(_key(key, call.method)), value, call.method)
+    except RecursionError:
+        raise _too_deep(call) from None
     return f"{call.method}?{'&'.join(pairs)}" if pairs else call.method
 
 
@@ -111,11 +139,11 @@ def _quoted(text: str) -> str:
 def _add_pairs(pairs: list[str], key: str, value: Any, method: str) -> None:
     # Nearly every value is a plain number or text; writing them is half of a bulk run's work.
     kind = type(value)
-    if kind is int or (kind is str and value.isascii() and value.isalnum()):
+    if -_LARGEST <= value <= _LARGEST if kind is int else kind is str and value.isascii() and value.isalnum():
         pairs.append(f"{key}={value}")
         return
     if isinstance(value, Mapping):
-        children = [(_quoted(str(name)), child) for name, child in value.items()]
+        children = [(_quoted(_key(name, method)), child) for name, child in value.items()]
     elif isinstance(value, list | tuple):
         children = [(str(index), child) for index, child in enumerate(value)]
     else:
@@ -139,15 +167,47 @@ def _query_value(scalar: Any) -> str:
     return quote(str(scalar), safe="")
 
 
+def _key(name: Any, method: str) -> str:
+    if isinstance(name, bool) or not isinstance(name, str | int) or not _can_be_sent(name):
+        raise Bitrix24InputError(f"the name of a parameter must be text, got {_shown(name)}", method=method)
+    return str(name)
+
+
+def _can_be_sent(scalar: str | int) -> bool:
+    """Half a surrogate pair has no UTF-8, and a number above 64 bits would lose digits in the portal."""
+    if isinstance(scalar, int):
+        return -_LARGEST <= scalar <= _LARGEST
+    return scalar.isascii() or not _SURROGATE.search(scalar)
+
+
+def _json_object(value: Mapping[Any, Any], path: str, method: str) -> dict[str, Any]:
+    children = ((_key(key, method), child) for key, child in value.items())
+    return {key: _json_value(child, f"{path}[{key}]" if path else key, method) for key, child in children}
+
+
 def _json_value(value: Any, path: str, method: str) -> Any:
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or (isinstance(value, str | bool | int) and _can_be_sent(value)):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {str(key): _json_value(child, f"{path}[{key}]", method) for key, child in value.items()}
+        return _json_object(value, path, method)
     if isinstance(value, list | tuple):
         return [_json_value(child, f"{path}[{index}]", method) for index, child in enumerate(value)]
-    raise Bitrix24InputError(f"{path} cannot be sent: {value!r:.80} ({type(value).__name__})", method=method)
+    raise Bitrix24InputError(
+        f"{path:.80} cannot be sent: {_shown(value)} ({type(value).__name__})", method=method
+    )
+
+
+def _too_deep(call: Call) -> Bitrix24InputError:
+    return Bitrix24InputError("params are nested too deeply to be sent", method=call.method)
+
+
+def _shown(value: Any) -> str:
+    """A value for a message; Python itself refuses to show a number of thousands of digits."""
+    try:
+        return f"{value!r:.80}"
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__} that is too large"

@@ -63,7 +63,7 @@ class Client:
 
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Reply:
         """Call one REST method and return its reply."""
-        return self.perform(Call(method, params or {}))
+        return self.perform(Call(method, {} if params is None else params))
 
     def perform(self, call: Call) -> Reply:
         """
@@ -81,7 +81,10 @@ class Client:
         With ``halt`` the requests follow one another and everything after the first failure is skipped.
         Commands that refer to one another (``$result[0][ID]``, by position) stay in one request.
         """
-        calls = list(calls)
+        if not isinstance(calls, Sequence) or not isinstance(halt, bool):
+            raise Bitrix24InputError(
+                f"calls must be a list and halt True or False, got {type(calls).__name__} and {halt!r:.20}"
+            )
         commands = [batch_command(call) for call in calls]
         refers = any(mark in part for call in calls for part in _texts(call.params) for mark in _REFERENCES)
         if refers and len(calls) > MAX_BATCH:
@@ -103,7 +106,7 @@ class Client:
 
     def pages(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Yield every row of a list method, page by page, in constant memory."""
-        return iter(Paging(self.call, method, params or {}))
+        return iter(Paging(self.call, method, {} if params is None else params))
 
     def patience(self) -> Patience:
         return Patience(self.clock, self._patience, self.max_wait)
@@ -163,7 +166,7 @@ class Client:
                 failure.description, http_status=failure.http_status, method=call.method
             ) from failure
         found = self.perform(call.settlement.read)
-        return Reply(result=True) if call.settlement.applied(found.result) else None
+        return Reply(result=True) if call.settlement.shows(found.result) else None
 
     def _wait_turn(self, method: str, patience: Patience) -> None:
         ready_at = self.ledger.ready_at(method)

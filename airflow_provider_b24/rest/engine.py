@@ -111,7 +111,7 @@ class Run:
         if self._ended is None:
             self._ready.append(slot)
         else:
-            slot.outcome = Outcome(slot.call, "skipped", error=self._ended)
+            slot.outcome = Outcome(slot.call, "skipped", error=self._ended, ended_run=True)
 
     def _finished(self) -> Iterator[Outcome]:
         while self._window and (outcome := self._window[0].outcome) is not None:
@@ -148,7 +148,11 @@ class Run:
             return 0.0
         if self._turn is None or not bucket.is_current(self._turn[1]):
             self._turn = bucket.reserve()
-        return self._turn[0] - self._clock.now()
+        wait = self._turn[0] - self._clock.now()
+        if wait > bucket.longest_wait:  # the clock was put back
+            self._turn = bucket.reserve()
+            wait = self._turn[0] - self._clock.now()
+        return wait
 
     def _wait_for_operating(self) -> float | None:
         """No method that waits may run now: return seconds until one may, or end the run."""
@@ -225,7 +229,11 @@ class Run:
             for slot, outcome in zip(cargo, outcomes, strict=True)
             if not self._resolve(slot, outcome)
         ]
-        failed = [one.error for _, one in again if one.error and not isinstance(one.error, Bitrix24LimitError)]
+        failed = [
+            one.error
+            for _, one in again
+            if one.error is not None and not isinstance(one.error, Bitrix24OperatingLimitError)
+        ]
         if failed:
             self._pause(self._patience.pause(failed[0]) or FIRST_PAUSE)
         self._send_again([slot for slot, _ in again])
@@ -250,6 +258,7 @@ class Run:
         error = outcome.error
         if isinstance(error, Bitrix24LimitError):
             self._client.note_refusal(error, slot.sent.method)
+        if isinstance(error, Bitrix24OperatingLimitError):  # its method waits, and no other
             return False
         if error is not None and (error.temporary or outcome.status == "unknown"):
             return not self._may_go_again(slot, error, executed=outcome.status == "unknown")
@@ -263,7 +272,12 @@ class Run:
         if not outcome.ok or settlement is None:
             slot.outcome = Outcome(slot.call, "unknown", error=outcome.error)
             return True
-        if settlement.applied(outcome.result):
+        try:
+            applied = settlement.shows(outcome.result)
+        except Bitrix24Error as error:
+            slot.outcome = Outcome(slot.call, "unknown", error=error)
+            return True
+        if applied:
             slot.outcome = Outcome(slot.call, "success", result=True)
             return True
         slot.settle(False)
@@ -272,8 +286,9 @@ class Run:
     def _may_go_again(self, slot: _Slot, error: Bitrix24Error, executed: bool) -> bool:
         """Whether a call goes out again after a lost answer or a server's failure; else set its outcome."""
         slot.tries += 1
-        if slot.tries < (MAX_TRIES if executed else ANSWERED_TRIES):
-            if slot.sent.repeatable:
+        refused = isinstance(error, Bitrix24LimitError)
+        if slot.tries < (MAX_TRIES if executed or refused else ANSWERED_TRIES):
+            if slot.sent.repeatable or refused:
                 return True
             if slot.call.settlement is not None:
                 slot.settle(True)
@@ -294,7 +309,7 @@ class Run:
         pause = self._patience.pause(error)
         if pause is None:
             for slot in cargo:
-                slot.outcome = Outcome(slot.call, fate(error), error=error)
+                slot.outcome = Outcome(slot.call, fate(error), error=error, ended_run=True)
             self._end(error)
             return
         self._pause(pause)
@@ -314,4 +329,4 @@ class Run:
         self._ended = error
         while self._ready:
             slot = self._ready.popleft()
-            slot.outcome = Outcome(slot.call, "skipped", error=error)
+            slot.outcome = Outcome(slot.call, "skipped", error=error, ended_run=True)

@@ -87,8 +87,8 @@ class LevelChange(Protocol):
 class MemoryStore:
     """A level known to this process only."""
 
-    def __init__(self) -> None:
-        self._level = Level()
+    def __init__(self, level: Level | None = None) -> None:
+        self._level = level or Level()
         self._lock = threading.Lock()
 
     def update(self, change: LevelChange) -> tuple[Level, float]:
@@ -109,6 +109,11 @@ class Bucket:
         self.plan = plan
         self._store = store
         self._clock = clock
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that no reservation waits longer for, if the clock runs straight."""
+        return (MAX_BACKLOG + JITTER_SLOTS + 1) / self.plan.drain
 
     def reserve(self) -> tuple[float, int]:
         """Take a slot; return the epoch second at which the request may leave, and the count of refusals."""
@@ -142,6 +147,7 @@ class Bucket:
 class _Usage:
     operating: float = 0.0
     reset_at: float = 0.0
+    free_at: float = 0.0  # as reset_at, but no further off than a window: the portal's clock may be wrong
     baseline: float = 0.0
     calls_since_baseline: int = 0
     under_way: int = 0
@@ -188,6 +194,7 @@ class Ledger:
                 usage.seconds_per_call = _smooth(usage.seconds_per_call, seconds / calls)
             if time.operating is None or time.operating_reset_at is None:
                 return
+            usage.free_at = min(time.operating_reset_at, self._clock.now() + OPERATING_WINDOW)
             if time.operating_reset_at > usage.reset_at:  # a new window: the old sums no longer hold
                 usage.reset_at = time.operating_reset_at
                 usage.operating = time.operating
@@ -205,8 +212,8 @@ class Ledger:
             now = self._clock.now()
             if usage.blocked_until > now:
                 return usage.blocked_until
-            if usage.reset_at > now:
-                until = usage.reset_at + RESET_SLACK
+            if usage.free_at > now:
+                until = usage.free_at + RESET_SLACK
             else:  # the last known reset has passed, or none is known: ask again, ever more rarely
                 usage.refusals += 1
                 until = now + min(OPERATING_WINDOW / 10, 2.0 ** (usage.refusals - 1))
@@ -220,12 +227,12 @@ class Ledger:
             now = self._clock.now()
             if usage.blocked_until > now:
                 return usage.blocked_until
-            if usage.reset_at <= now:  # the oldest part of the sum is gone; the next answer tells the rest
+            if usage.free_at <= now:  # the oldest part of the sum is gone; the next answer tells the rest
                 usage.operating = usage.baseline = 0.0
                 usage.calls_since_baseline = 0
                 return 0.0
             if self._room(usage) < 1 and not usage.under_way:
-                return usage.reset_at + RESET_SLACK
+                return usage.free_at + RESET_SLACK
             return 0.0
 
     def room(self, method: str, most: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.errors import Bitrix24ApiError
 from airflow_provider_b24.rest.replies import Reply
 
@@ -24,6 +25,7 @@ class Paging:
     def __init__(
         self, call: Callable[[str, Mapping[str, Any]], Reply], method: str, params: Mapping[str, Any]
     ) -> None:
+        Call(method, params)  # a wrong name or type is found before anything is sent
         self._call = call
         self._method = method
         self._params = params
@@ -35,15 +37,16 @@ class Paging:
         return self._by_id(key)
 
     def _walkable(self, key: str) -> bool:
-        names = {name.lower(): value for name, value in self._params.items()}
+        names = {str(name).lower(): value for name, value in self._params.items()}
         select = names.get("select")
-        selects_id = not select or {"*", key} & set(select)
-        return not names.get("order") and "start" not in names and bool(selects_id)
+        selects_id = not select or (isinstance(select, list | tuple) and ("*" in select or key in select))
+        filtered = isinstance(names.get("filter") or {}, Mapping)
+        return not names.get("order") and "start" not in names and selects_id and filtered
 
     def _by_id(self, key: str) -> Iterator[Any]:
-        given = next((value for name, value in self._params.items() if name.lower() == "filter"), None) or {}
+        given = next((one for name, one in self._params.items() if str(name).lower() == "filter"), None) or {}
         rest = {
-            name: value for name, value in self._params.items() if name.lower() not in ("filter", "order")
+            name: one for name, one in self._params.items() if str(name).lower() not in ("filter", "order")
         }
         last = 0
         while True:
@@ -54,7 +57,7 @@ class Paging:
             yield from rows
             if len(rows) < PAGE:
                 return
-            newest = int(rows[-1][key])
+            newest = self._id_of(rows[-1], key)
             if newest <= last:
                 raise Bitrix24ApiError("the portal repeats a page of the list", method=self._method)
             last = newest
@@ -70,6 +73,13 @@ class Paging:
             if start is not None and reply.next <= start:
                 raise Bitrix24ApiError("the portal repeats a page of the list", method=self._method)
             start = reply.next
+
+    def _id_of(self, row: Any, key: str) -> int:
+        try:
+            return int(row[key])
+        except (TypeError, ValueError, LookupError):
+            pass
+        raise Bitrix24ApiError(f"a row of the list holds no {key}: {row!r:.40}", method=self._method)
 
     def _rows(self, result: Any) -> list[Any]:
         """Rows lie in ``result`` itself or in the only list inside it (``items``, ``tasks``, ...)."""

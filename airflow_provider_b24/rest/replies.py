@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.errors import (
+    Bitrix24ApiError,
     Bitrix24Error,
     Bitrix24TransportError,
     Bitrix24UnknownOutcomeError,
@@ -64,6 +66,8 @@ class Outcome:
     ``success`` holds the ``result``. ``failure`` holds the ``error`` the portal gave. ``unknown``: the answer
     was lost and the call must not be repeated blindly. ``skipped``: it was never executed, because an
     earlier command failed (``halt``) or the run ended early; ``error`` says why.
+
+    :ivar ended_run: the error is not this call's own but ended the whole run, e.g. the portal stayed away.
     """
 
     call: Call
@@ -71,6 +75,7 @@ class Outcome:
     result: Any = None
     error: Bitrix24Error | None = None
     time: Timing = Timing()
+    ended_run: bool = False
 
     @property
     def ok(self) -> bool:
@@ -86,7 +91,7 @@ def read_reply(raw: RawReply, method: str) -> Reply:
     """
     try:
         body = json.loads(raw.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict) and "error" in body:
         code, description = _code_and_text(body)
@@ -94,8 +99,8 @@ def read_reply(raw: RawReply, method: str) -> Reply:
     if isinstance(body, dict) and "result" in body and raw.status < 400:
         return Reply(
             result=body["result"],
-            total=body.get("total"),
-            next=body.get("next"),
+            total=_whole(body.get("total")),
+            next=_next(body.get("next"), method),
             time=Timing.parse(body.get("time")),
         )
     raise _unreadable(raw, method)
@@ -160,8 +165,24 @@ def _unreadable(raw: RawReply, method: str) -> Bitrix24Error:
     return Bitrix24TransportError(f"the portal sent {what}", http_status=raw.status, method=method)
 
 
+def _next(value: Any, method: str) -> int | None:
+    """Where the next page of a list starts; what cannot be read must not pass for the end of the list."""
+    number = _whole(value)
+    if number is None and value is not None:
+        raise Bitrix24ApiError(f"the answer's 'next' is no number: {value!r:.40}", method=method)
+    return number
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
+
+
 def _number(value: Any) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except (TypeError, ValueError):
+    if value is None or isinstance(value, bool):
         return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -166,7 +166,7 @@ def fingerprint(app: OAuthApp) -> str:
 
 
 def storage_key(app: OAuthApp) -> bytes:
-    """Return 32 bytes that only who knows a connection's first tokens can know, to encrypt later ones with."""
+    """Return 32 bytes to encrypt later tokens with, known only to who knows a connection's first ones."""
     return _digest(app, b"key", size=32)
 
 

@@ -1,4 +1,4 @@
-"""b24api: ``batch_outcomes``, each request marked as safe to repeat, which its manual leaves to the caller."""
+"""b24api: ``batch_outcomes``, each request marked as safe to repeat: its manual leaves that to the caller."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ def carry_out(prepare: Callable[[Job], Callable[[], Any]]) -> None:
     died, said = "", None
     try:
         said = work()
-    except Exception as error:
-        died = f"{type(error).__name__}: {error}".replace(job.code, "***")[:300]
+    except Exception as error:  # noqa: BLE001 - whatever ends a client is its result
+        died = f"{type(error).__name__}: {error}".replace(job.code, "***")[:120]
     result = {
         "seconds": time.perf_counter() - started,
         "cpu": cpu_seconds() - cpu,

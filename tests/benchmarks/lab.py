@@ -27,6 +27,7 @@ from job import COMPANIES, wanted_items
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 USER, CODE = 1, "bench0" + secrets.token_hex(6)
+STOPPED = "stopped at the time cap"
 START_SECONDS = 60  # for a client to import what it needs
 BUCKET = {"capacity": 50, "drain": 2.0}
 
@@ -69,6 +70,7 @@ class Load:
 class Result:
     """What came of one load. Rows are counted in the portal, times and CPU in the client unless said."""
 
+    processes: int
     wanted: int
     right: int
     requests: int
@@ -260,9 +262,10 @@ class LabError(Exception):
 def summary(load: Load, seen: Mapping[str, Any], said: Sequence[Mapping[str, Any] | None]) -> Result:
     """One result from what the portal saw and what its clients said."""
     heard = [one for one in said if one is not None]
-    died = [one["died"] for one in heard if one["died"]] + ["stopped"] * (len(said) - len(heard))
+    died = [one["died"] for one in heard if one["died"]] + [STOPPED] * (len(said) - len(heard))
     first, last = seen["first_request"], seen["last_request"]
     return Result(
+        processes=load.processes,
         wanted=load.total,
         right=seen["right"],
         requests=seen["requests"],

@@ -33,6 +33,7 @@ WITHOUT_AIRFLOW = {"__init__", "get_provider_info", "connection_form", "connecti
 LIBRARIES = {
     "rest.transport": {"requests"},
     "rest.stores": {"redis"},
+    "hooks.token_store": {"cryptography"},  # Airflow's own, for values encrypted with its Fernet key
     "connection_form": {"wtforms", "flask_appbuilder", "flask_babel"},
     "sandbox.pytest_plugin": {"pytest"},
 }

@@ -146,7 +146,7 @@ def test_a_used_up_authorisation_fails_the_task_and_says_what_to_do(application,
 def store(airflow_console, variables):
     from airflow_provider_b24.hooks.token_store import VariableTokenStore
 
-    return VariableTokenStore("0123456789abcdef", "bitrix24_default")
+    return VariableTokenStore("0123456789abcdef", bytes(32), "bitrix24_default")
 
 
 def test_outside_of_a_task_the_variable_is_the_database_s(store, variables):
@@ -158,11 +158,28 @@ def test_outside_of_a_task_the_variable_is_the_database_s(store, variables):
     assert list(variables()) == [store.key]
 
 
+def test_the_value_of_the_variable_is_encrypted_already_when_airflow_gets_it(store, monkeypatch):
+    """Airflow's supervisor logs the message that brings it, at DEBUG and unmasked."""
+    from airflow.models.variable import Variable
+
+    store.save(PAIR)
+    assert "canary" not in Variable.get(store.key)
+
+
+@pytest.mark.parametrize("value", ["", "nonsense", PAIR.to_json()])
+def test_a_variable_that_is_not_the_store_s_own_counts_as_empty(store, caplog, value):
+    from airflow.models.variable import Variable
+
+    Variable.set(store.key, value)
+    assert store.load() is None
+    assert "canary" not in caplog.text
+
+
 def test_without_a_fernet_key_the_store_says_once_that_tokens_lie_in_the_clear(store, monkeypatch, caplog):
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
     store.save(PAIR)
     store.save(PAIR)
-    warnings = [record for record in caplog.records if "in the clear" in record.getMessage()]
+    warnings = [record for record in caplog.records if "No Fernet key" in record.getMessage()]
     assert [(one.levelno, one.name) for one in warnings] == [
         (logging.WARNING, "airflow_provider_b24.hooks.token_store")
     ]
@@ -185,7 +202,7 @@ def test_an_airflow_that_does_not_answer_is_a_temporary_error_that_quotes_nothin
     from airflow_provider_b24.hooks import token_store
 
     def fail(key, value, **facts):
-        raise RuntimeError(f"INSERT INTO variable VALUES ({value})")
+        raise RuntimeError(f"cannot store {value}")
 
     monkeypatch.setattr(token_store, "_variables", lambda: SimpleNamespace(set=fail))
     with pytest.raises(Bitrix24TransportError, match=r"cannot be written \(RuntimeError\)") as caught:

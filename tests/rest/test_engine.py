@@ -134,7 +134,7 @@ def test_a_long_operating_block_ends_the_run_for_the_caller_to_defer(make_client
     outcomes = list(make_client(max_wait=60.0).run_all(many(500)))
     done = [outcome for outcome in outcomes if outcome.ok]
     left = [outcome for outcome in outcomes if outcome.status == "skipped"]
-    assert 50 <= len(done) <= 101  # the portal refuses once the sum is over the limit
+    assert 50 <= len(done) <= 105  # refused once the sum is over; commands under way together may pass
     assert len(done) + len(left) == 500
     assert isinstance(left[-1].error, Bitrix24OperatingLimitError)
     assert left[-1].error.retry_at.timestamp() > clock.now() + 60

@@ -6,6 +6,7 @@ import ssl
 import threading
 import traceback
 import warnings
+from importlib.util import find_spec
 
 import pytest
 import requests
@@ -226,7 +227,15 @@ def test_a_ca_bundle_that_cannot_be_read_is_an_error_of_the_connection(
 
 
 @pytest.mark.parametrize(
-    "proxy", ["socks5://proxy.example:1080", "http://[:3128"], ids=["no PySocks", "unreadable"]
+    "proxy",
+    [
+        pytest.param(
+            "socks5://proxy.example:1080",
+            id="no PySocks",
+            marks=pytest.mark.skipif(find_spec("socks") is not None, reason="PySocks is installed"),
+        ),
+        pytest.param("http://[:3128", id="unreadable"),
+    ],
 )
 def test_a_proxy_that_cannot_be_used_is_an_error_of_the_connection(open_transport, proxy):
     error = refused(open_transport("https://portal.example", proxy=proxy), Bitrix24ConfigError)

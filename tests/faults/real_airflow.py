@@ -1,0 +1,176 @@
+"""A real Airflow: scheduler, DAG processor, API server, triggerer and a LocalExecutor, each a process."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.rest.networks import free_port
+
+START_SECONDS = 240
+HEARTBEAT_TIMEOUT = 8  # seconds after which a task counts as dead whose supervisor was killed
+
+
+class RealAirflow:
+    """
+    An Airflow in a folder of its own; a context manager.
+
+    :param home: its folder.
+    :param dags: the text of its DAG file.
+    :param connections: connections in JSON, by id.
+    """
+
+    def __init__(self, home: Path, dags: str, connections: dict[str, str]) -> None:
+        self.home = home
+        self.log = home / "airflow.log"
+        self.port = free_port()
+        (home / "dags").mkdir()
+        (home / "dags" / "dags.py").write_text(textwrap.dedent(dags))
+        self._environment = self._settings() | {
+            f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in connections.items()
+        }
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def __enter__(self) -> "RealAirflow":
+        with self.log.open("w") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", "standalone"],
+                env=self._environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            wait_for(self._is_healthy, START_SECONDS, lambda: self._tail())
+            token = self._call("GET", "/auth/token")["access_token"]
+            self._session.headers["Authorization"] = f"Bearer {token}"
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop()
+
+    def start(self, dag: str) -> None:
+        """Start a run of a DAG."""
+        wait_for(lambda: self._ask(f"SELECT 1 FROM dag WHERE dag_id = '{dag}'"), 60, self._tail)
+        self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None})
+
+    def task(self, dag: str) -> dict[str, Any]:
+        """The facts of the DAG's only task."""
+        columns = ("state", "try_number", "pid", "start_date")
+        (row,) = self._ask(f"SELECT {', '.join(columns)} FROM task_instance WHERE dag_id = '{dag}'")
+        return dict(zip(columns, row, strict=True))
+
+    def wait_until_ended(self, dag: str, seconds: float = 90) -> str:
+        """Wait until the DAG's run is over and return its state."""
+
+        def state() -> str | None:
+            rows = self._ask(f"SELECT state FROM dag_run WHERE dag_id = '{dag}'")
+            return rows[0][0] if rows and rows[0][0] in ("success", "failed") else None
+
+        return wait_for(state, seconds, lambda: self.task_log(dag) or self._tail())
+
+    def running_pid(self, dag: str) -> int:
+        """The process in which the DAG's only task is running now."""
+
+        def pid() -> int | None:
+            task = self.task(dag)
+            alive = task["pid"] is not None and Path(f"/proc/{task['pid']}").exists()
+            return task["pid"] if task["state"] == "running" and alive else None
+
+        return wait_for(pid, 60, lambda: self.task_log(dag))
+
+    def task_log(self, dag: str) -> str:
+        """What the task's tries logged."""
+        logs = sorted((self.home / "logs").glob(f"dag_id={dag}/**/*.log"))
+        return "\n".join(log.read_text(errors="replace") for log in logs)
+
+    def returned(self, dag: str) -> Any:
+        """What the task left in XCom."""
+        path = f"/api/v2/dags/{dag}/dagRuns/~/taskInstances/sync/xcomEntries/return_value"
+        (run,) = self._ask(f"SELECT run_id FROM dag_run WHERE dag_id = '{dag}'")[0]
+        return self._call("GET", path.replace("~", run))["value"]
+
+    def used_slots(self) -> int:
+        """How many slots of the default pool are taken."""
+        pool = self._call("GET", "/api/v2/pools/default_pool")
+        return pool["occupied_slots"]
+
+    def _settings(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        root = Path(__file__).resolve().parents[2]
+        return inherited | {
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{self.port}",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{self.port}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "2",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "1",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # airflow calls itself by name
+            "PYTHONPATH": f"{root}",
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
+
+    def _is_healthy(self) -> bool:
+        if self._process.poll() is not None:
+            raise AssertionError(f"Airflow ended by itself:\n{self._tail()}")
+        with contextlib.suppress(OSError, ValueError, AssertionError):
+            parts = self._call("GET", "/api/v2/monitor/health")
+            return all(part["status"] == "healthy" for part in parts.values())
+        return False
+
+    def _call(self, verb: str, path: str, **data: Any) -> Any:
+        answer = self._session.request(verb, f"http://127.0.0.1:{self.port}{path}", timeout=30, **data)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def _ask(self, query: str) -> list[Any]:
+        with contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=30)) as database:
+            return database.execute(query).fetchall()
+
+    def _tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-60:])
+
+    def _stop(self) -> None:
+        self._session.close()
+        self._process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float, explain: Callable[[], str] = str) -> Any:
+    """Wait until a condition holds and return what it says."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s\n{explain()}"
+        time.sleep(0.05)
+    return result
