@@ -51,7 +51,7 @@ def main() -> None:
             code = airflow.wait()
             give_up(f"airflow standalone ended by itself with code {code}", log)
     except KeyboardInterrupt:
-        print("\nStopping", flush=True)
+        print("\nStopping, a few seconds", flush=True)
     finally:
         if airflow:
             stop(airflow)

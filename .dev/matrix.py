@@ -23,8 +23,8 @@ def main(arguments: list[str]) -> None:
         started = time.monotonic()
         if subprocess.call([python, ROOT / ".dev/setup.py", environment, requirements]):
             sys.exit(f"Failed: no environment for Airflow {line}")
-        command = [ROOT / environment / "bin/python", "-m", "pytest", *(arguments or TESTS)]
-        code = subprocess.call(command, cwd=ROOT)
+        pytest = [ROOT / environment / "bin/python", "-m", "pytest", "--tb=short", "--show-capture=no"]
+        code = subprocess.call([*pytest, *(arguments or TESTS)], cwd=ROOT)
         results[line] = "passed" if code == 0 else f"FAILED, pytest's exit code {code}"
         results[line] += f" ({time.monotonic() - started:.0f} s)"
     print()

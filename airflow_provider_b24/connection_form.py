@@ -36,32 +36,40 @@ def label(name: str) -> str:
 
 
 def form_widgets() -> dict[str, Any]:
-    """Return the fields of the extra as fields of Airflow 2's web form."""
-    from flask_appbuilder import fieldwidgets as look  # type: ignore[import-not-found]
-    from wtforms import fields as kinds  # type: ignore[import-untyped]
-    from wtforms.validators import NumberRange, Optional  # type: ignore[import-untyped]
+    """
+    Return the fields of the extra as fields of Airflow 2's web form.
+
+    Of WTForms only what is used here will do: a field of another class makes Airflow 2 drop the whole type of
+    connection, and 3.0 and 3.1 have stand-ins for these names alone.
+    """
+    from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]
+        BS3PasswordFieldWidget,
+        BS3TextFieldWidget,
+    )
+    from wtforms import (  # type: ignore[import-untyped]
+        BooleanField,
+        IntegerField,
+        PasswordField,
+        StringField,
+    )
+    from wtforms.validators import Optional, any_of  # type: ignore[import-untyped]
 
     def widget(statement: dict[str, Any]) -> Any:
         schema = statement["schema"]
-        facts: dict[str, Any] = {
-            "label": statement["label"],
-            "description": statement["description"],
-            "default": schema.get("default"),
-        }
+        facts: dict[str, Any] = {"label": statement["label"], "description": statement["description"]}
+        default = schema.get("default")
         if schema["type"][0] == "boolean":
-            return kinds.BooleanField(**facts)
-        if "enum" in schema:
-            # One form serves all types of connections: a strict choice would stop those without ours.
-            return kinds.SelectField(
-                **facts, choices=schema["enum"], widget=look.Select2Widget(), validate_choice=False
-            )
-        if schema["type"][0] in ("integer", "number"):
-            number = kinds.IntegerField if schema["type"][0] == "integer" else kinds.FloatField
-            bounds = NumberRange(schema.get("minimum"), schema.get("maximum"))
-            return number(**facts, validators=[Optional(), bounds], widget=look.BS3TextFieldWidget())
+            return BooleanField(**facts, default=default)
+        # One form serves all types of connections: nothing may be required, lest those without it stop.
+        facts["validators"] = [Optional()]
+        if schema["type"][0] == "integer":
+            return IntegerField(**facts, default=default, widget=BS3TextFieldWidget())
         if schema.get("format") == "password":
-            return kinds.PasswordField(**facts, widget=look.BS3PasswordFieldWidget())
-        return kinds.StringField(**facts, widget=look.BS3TextFieldWidget())
+            return PasswordField(**facts, widget=BS3PasswordFieldWidget())
+        if "enum" in schema:
+            facts["validators"].append(any_of(schema["enum"]))
+        text = None if default is None else str(default)
+        return StringField(**facts, default=text, widget=BS3TextFieldWidget())
 
     return {name: widget(statement) for name, statement in fields().items()}
 

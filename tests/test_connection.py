@@ -345,6 +345,18 @@ def test_the_web_form_of_airflow_2_shows_the_same_fields_as_the_metadata():
 
 
 @pytest.mark.airflow
+def test_airflow_2_accepts_every_class_of_field_in_its_web_form():
+    """One field of another class, and Airflow 2 knows neither the hook nor its type of connection."""
+    pytest.importorskip("flask_appbuilder", reason="only Airflow 2 brings its web form along")
+    from wtforms import BooleanField, IntegerField, PasswordField, StringField
+
+    from airflow_provider_b24.connection import form_widgets
+
+    classes = {widget.field_class for widget in form_widgets().values()}
+    assert classes <= {IntegerField, PasswordField, StringField, BooleanField}
+
+
+@pytest.mark.airflow
 def test_other_types_of_connections_can_still_be_saved_in_the_web_form_of_airflow_2():
     pytest.importorskip("flask_appbuilder", reason="only Airflow 2 brings its web form along")
     from werkzeug.datastructures import MultiDict

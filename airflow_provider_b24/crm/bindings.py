@@ -77,6 +77,7 @@ def parse_bindings(items: Any, *, allow_empty: bool = False, field: str = "items
         ``SORT``) or in snake case, or of ``CompanyBinding``; or text of such a list, as JSON or as a Python
         literal (a Jinja template renders the latter).
     :param allow_empty: whether an empty list is meant: it unbinds every company.
+    :param field: what messages call ``items``.
     :raises Bitrix24InputError: names the field, the index and the value. The portal itself would drop what
         it cannot read, unbind everything and answer ``true``.
     """
@@ -105,7 +106,11 @@ def primary_company(bindings: Sequence[CompanyBinding]) -> int | None:
 
 
 def parse_flag(value: Any, field: str) -> bool | None:
-    """Read a flag: True, False, ``"Y"``, ``"N"`` or None for "not said"."""
+    """
+    Read a flag: True, False, ``"Y"``, ``"N"`` or None for "not said".
+
+    :raises Bitrix24InputError: anything else.
+    """
     if value is None:
         return None
     if isinstance(value, bool | str) and value in _FLAGS:
@@ -114,7 +119,11 @@ def parse_flag(value: Any, field: str) -> bool | None:
 
 
 def parse_sort(value: Any, field: str) -> int | None:
-    """Read a SORT: a positive whole number, or None for "not said"."""
+    """
+    Read a SORT: a positive whole number, or None for "not said".
+
+    :raises Bitrix24InputError: anything else.
+    """
     return None if value is None else parse_id(value, field)
 
 
@@ -152,7 +161,11 @@ def _parse_one(row: Any, where: str) -> CompanyBinding:
 
 
 def read_text(text: str, field: str) -> Any:
-    """Read a value from text: Jinja renders a list as a Python literal, people write JSON."""
+    """
+    Read a value from text: Jinja renders a list as a Python literal, people write JSON.
+
+    :raises Bitrix24InputError: it is neither.
+    """
     with contextlib.suppress(ValueError, RecursionError):
         return json.loads(text)
     with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):

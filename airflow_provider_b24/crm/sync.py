@@ -56,7 +56,11 @@ def write(contact_id: int, bindings: Sequence[CompanyBinding]) -> Call:
 
 
 def parse_max_failures(value: Any) -> int | float:
-    """Read ``max_failures``: a count (int), or a share (float between 0 and 1)."""
+    """
+    Read ``max_failures``: a count (int), or a share (float between 0 and 1).
+
+    :raises Bitrix24InputError: anything else.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value:
         raise Bitrix24InputError(f"max_failures must be a count or a share, got {value!r:.80}")
     if isinstance(value, float) and value > 1:

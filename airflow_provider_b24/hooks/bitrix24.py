@@ -96,6 +96,9 @@ class Bitrix24Hook(BaseHook):
         """
         Carry out any number of calls, 50 to a request; one outcome each, in input order.
 
+        What the portal answers raises nothing: it is in the outcomes.
+
+        :param calls: ``rest.calls.Call`` values.
         :param halt: skip everything after the first failure.
         """
         return self._client.batch(calls, halt=halt)
@@ -126,6 +129,7 @@ class Bitrix24Hook(BaseHook):
         """
         Replace the companies of a contact (``crm.contact.company.items.set``); return the items sent.
 
+        :param contact_id: id of the contact.
         :param items: see ``crm.bindings.parse_bindings``.
         :param allow_empty: whether an empty list is meant; it unbinds every company.
         :param check_companies: refuse companies that do not exist or that the user may not read; the portal
@@ -200,6 +204,7 @@ class Bitrix24Hook(BaseHook):
         :param progress: where the cursor is kept, so that a later try goes on where this one stopped.
         :returns: ``contacts, unchanged, written, failed, unknown, requests, seconds, failures`` (the first 20
             as ``{contact_id, code, description}``), ``report_path``, and ``planned`` for a dry run.
+        :raises Bitrix24InputError: bad rows in a list or a file; nothing was written.
         :raises Bitrix24SyncError: more contacts failed than allowed; the report is written.
         """
         from airflow_provider_b24.hooks.sync_job import SyncJob

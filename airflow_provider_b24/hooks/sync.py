@@ -88,6 +88,7 @@ class SyncRun:
     :param dry_run: decide and report, write nothing.
     :param cursor: where an earlier try stopped.
     :param report: where each contact's line goes.
+    :param before: by contact, the state that an earlier try noted before it wrote.
     :param save: called with the cursor every few seconds, and before replace mode touches new contacts.
     :param total: number of contacts, for the progress in the log, if known.
     """

@@ -32,6 +32,10 @@ class Source:
 
     :param wanted: mapping of contact id to items, list of records or flat rows, text of one of these, path
         of a file, or any iterable of rows.
+    :param columns: names of the columns of tuples, or of a CSV file without a header.
+    :param allow_empty: whether a contact may end without companies.
+    :param undo: the rows are lines of a report.
+    :raises Bitrix24InputError: it is none of these.
     :ivar path: of the file, if it is one.
     :ivar rereadable: whether it can be read twice; an iterator cannot.
     """

@@ -34,8 +34,8 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
     state store, with a ``report_path`` also from the lines it already holds, elsewhere from the difference to
     what is in the portal.
 
-    :param bindings: what is wanted (templated): a mapping of contact id to items, records
-        ``{"contact_id": 82, "items": [...]}``, or flat rows with ``contact_id`` and ``company_id``, as dicts
+    :param bindings: what is wanted (templated): a mapping of contact id, as text, to items; records
+        ``{"contact_id": 82, "items": [...]}``; or flat rows with ``contact_id`` and ``company_id``, as dicts
         or, with ``columns``, as tuples: what an SQL operator returns.
     :param bindings_path: instead of ``bindings``: a ``.jsonl`` or ``.csv`` file (``.gz`` behind it if
         compressed) on any storage Airflow knows; it is streamed (templated).
@@ -93,7 +93,11 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         return self._go(context, TaskProgress(context))
 
     def go_on(self, context: Context, event: Mapping[str, Any] | None = None, cursor: Any = None) -> Any:
-        """Go on after a deferred wait, at the cursor."""
+        """
+        Go on after a deferred wait, at the cursor.
+
+        :raises Bitrix24InputError: the trigger sent something else than that the time has come.
+        """
         if not isinstance(event, Mapping) or event.get("status") != "due":
             raise Bitrix24InputError(f"the trigger sent an unknown event: {event!r:.80}")
         return self.translated(self._go, context, TaskProgress(context, cursor))

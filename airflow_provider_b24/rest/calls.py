@@ -28,7 +28,11 @@ _REPLACES = re.compile(
 
 
 def check_method(method: Any) -> str:
-    """Return ``method`` if it is a method name and nothing else; a template must not change the address."""
+    """
+    Return ``method`` if it is a method name and nothing else; a template must not change the address.
+
+    :raises Bitrix24InputError: it is not.
+    """
     if not isinstance(method, str) or not _is_name(method):
         raise Bitrix24InputError(
             f"method must be a REST method name such as 'crm.contact.get', got {_shown(method)}"
@@ -112,6 +116,8 @@ def batch_command(call: Call) -> str:
 
     ``None`` becomes an empty value, booleans ``1`` and ``0``. An empty list or mapping cannot be written in
     a query and is refused instead of dropped.
+
+    :raises Bitrix24InputError: the call cannot be part of a batch.
     """
     if not isinstance(call, Call):
         raise Bitrix24InputError(f"a batch consists of Call values, got {_shown(call)}")

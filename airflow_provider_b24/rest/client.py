@@ -80,6 +80,8 @@ class Client:
 
         With ``halt`` the requests follow one another and everything after the first failure is skipped.
         Commands that refer to one another (``$result[0][ID]``, by position) stay in one request.
+
+        :raises Bitrix24InputError: a call cannot be part of a batch; nothing was sent.
         """
         if not isinstance(calls, Sequence) or not isinstance(halt, bool):
             raise Bitrix24InputError(

@@ -8,7 +8,7 @@ lies in a window over the input, so memory does not grow with the number of call
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
@@ -194,8 +194,8 @@ class Run:
         return cargo
 
     def _depart(self, pool: ThreadPoolExecutor, cargo: list[_Slot]) -> None:
-        for slot in cargo:
-            self._ledger.start(slot.sent.method, 1)
+        for method, calls in Counter(slot.sent.method for slot in cargo).items():
+            self._ledger.start(method, calls)
         if self._opened_at is None:
             self._opened_at = self._clock.now()
         params = {"halt": 0, "cmd": [slot.command for slot in cargo]}
@@ -239,8 +239,8 @@ class Run:
         self._send_again([slot for slot, _ in again])
 
     def _release(self, cargo: list[_Slot]) -> None:
-        for slot in cargo:
-            self._ledger.end(slot.sent.method, 1)
+        for method, calls in Counter(slot.sent.method for slot in cargo).items():
+            self._ledger.end(method, calls)
 
     def _measure(self, reply: Reply, outcomes: list[Outcome]) -> None:
         self._ledger.record("batch", reply.time)

@@ -112,6 +112,8 @@ def read_batch(reply: Reply, calls: Sequence[Call], halt: bool = False) -> list[
 
     A command that appears nowhere was skipped if an earlier one failed under ``halt``, else its fate is
     unknown (the portal may have been cut off in the middle).
+
+    :raises Bitrix24TransportError: this is no answer to a batch.
     """
     body = reply.result
     if not isinstance(body, Mapping) or "result" not in body:
@@ -152,7 +154,7 @@ def _code_and_text(body: Any) -> tuple[str, str]:
         return "", str(body)
     error = body.get("error")
     if isinstance(error, Mapping):
-        return str(error.get("code") or ""), str(error.get("message") or "")
+        return str(error.get("code") or ""), str(error.get("message") or body.get("error_description") or "")
     return str(error or ""), str(body.get("error_description") or "")
 
 

@@ -19,7 +19,7 @@ from airflow_provider_b24.sandbox.state import Rules, State
 
 
 class Portal(State):
-    """A Bitrix24 portal in memory. Set-up is done by attributes and ``add_...`` methods; see the README.
+    """A Bitrix24 portal in memory. Set-up is done by attributes, ``add_...`` methods and ``bind``.
 
     ``speed`` makes the limits' clock run faster: a bucket drains and an operating window passes so many
     times quicker. Times that are told to clients stay true.

@@ -26,6 +26,8 @@ PICTURE = HERE / "results.svg"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and write the README if asked to."""
     options = parser().parse_args(arguments)
+    if options.write_readme and (options.scenario or options.only or options.quick):
+        parser().error("--write-readme goes with a whole run only")
     chosen = [one for one in SCENARIOS if one.name in (options.scenario or [one.name])]
     missing: dict[str, str] = {}
     rivals = find_rivals(missing) if options.only != "ours" and any(one.rivals for one in chosen) else []

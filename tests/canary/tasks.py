@@ -9,12 +9,12 @@ REPORTS = os.environ.get("CANARY_REPORTS", "")
 ADD, GET = "crm.contact.company.add", "crm.contact.company.items.get"
 ALL = ("set", "get", "add", "delete", "clear", "fields", "sync", "any", "batch", "list")
 BAD_ITEMS = {
-    "set nothing": {"items": []},
-    "set an unknown key": {"items": [{"companyid": 8}]},
-    "set one twice": {"items": [8, 8]},
-    "set no number": {"items": [{"COMPANY_ID": "abc"}]},
-    "set a missing contact": {"contact_id": 999999},
-    "set a ghost": {"items": [999999], "check_companies": True},
+    "set_nothing": {"items": []},
+    "set_an_unknown_key": {"items": [{"companyid": 8}]},
+    "set_one_twice": {"items": [8, 8]},
+    "set_no_number": {"items": [{"COMPANY_ID": "abc"}]},
+    "set_a_missing_contact": {"contact_id": 999999},
+    "set_a_ghost": {"items": [999999], "check_companies": True},
 }
 
 

@@ -129,9 +129,7 @@ def limited_portal():
 @pytest.mark.slow
 def test_four_processes_share_one_bucket(limited_portal, folder):
     portal, url = limited_portal
-    run_processes(
-        write_paced, [(url, str(folder), None, 1 + number * WRITES) for number in range(PROCESSES)]
-    )
+    run_processes(write_paced, [(url, str(folder), None, 1 + number * WRITES) for number in range(PROCESSES)])
     assert portal.refused <= 2
     assert len(portal.writes) == PROCESSES * WRITES
     assert set(portal.writes.values()) == {1}

@@ -1,0 +1,42 @@
+"""A sync in a process of its own, with its cursor in a file: it may be killed at any time."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+class FileProgress:
+    """The cursor of a sync in a file."""
+
+    run = "a run that is killed"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> dict[str, Any] | None:
+        return json.loads(self._path.read_text()) if self._path.exists() else None
+
+    def save(self, cursor: dict[str, Any]) -> None:
+        new = self._path.with_suffix(".new")
+        new.write_text(json.dumps(cursor))
+        new.replace(self._path)
+
+    def clear(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def sync(connection: str, folder: Path, options: dict[str, Any]) -> None:
+    """Bring the wanted state to the portal; what became of it is in summary.json afterwards."""
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.rest.errors import Bitrix24SyncError
+
+    os.environ["AIRFLOW_CONN_FAULTY"] = connection
+    progress = FileProgress(folder / "cursor.json")
+    try:
+        summary = Bitrix24Hook("faulty").sync_contact_companies(
+            folder / "wanted.jsonl", progress=progress, **options
+        )
+    except Bitrix24SyncError as error:
+        summary = {**error.summary, "error": str(error), "temporary": error.temporary}
+    (folder / "summary.json").write_text(json.dumps(summary))
