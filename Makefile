@@ -50,7 +50,7 @@ pins: setup  ## Renew the pinned requirements of development
 
 .PHONY: clean
 clean:  ## Remove all that was made here
-	rm -rf .venv .airflow .matrix .ui dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .airflow .bench .matrix .ui dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup

@@ -168,8 +168,8 @@ def get_provider_info() -> dict[str, Any]:
                         "sensitive": True,
                     },
                     "patience": {
-                        "description": "Seconds without any progress after which a temporary error is passed on "
-                        "to the task's own retries. Waits that the portal itself dictates do not count.",
+                        "description": "Seconds without any progress after which a temporary error is passed "
+                        "on to the task's own retries. Waits that the portal itself dictates do not count.",
                         "version_added": "0.1.0",
                         "type": "float",
                         "example": None,

@@ -137,7 +137,7 @@ class Report:
     def _read(self, parts: list[ObjectStoragePath]) -> Iterator[dict[str, Any]]:
         for part in parts:
             with part.open("rb") as file:  # type: ignore[no-untyped-call]  # Airflow's
-                for text in file:
+                for text in iter(file.readline, b""):  # below Airflow 3.1 the file cannot be iterated
                     if not text.endswith(b"\n"):
                         break  # the process died while it wrote this line
                     yield json.loads(text)

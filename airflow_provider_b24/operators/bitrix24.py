@@ -48,8 +48,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     ``code`` and ``description`` where the status is not ``success``. If any call did not succeed the task
     fails, after the outcomes were left in XCom as ``return_value``.
 
-    :param calls: ``{"method": ..., "params": {...}}`` each, ``params`` may be missing; or ``[method, params]``
-        (templated).
+    :param calls: ``{"method": ..., "params": {...}}`` each, where ``params`` may be missing, or
+        ``[method, params]`` (templated).
     :param halt: skip everything after the first failure.
     :param bitrix24_conn_id: id of the connection (templated).
     """

@@ -96,11 +96,14 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         """
         Go on after a deferred wait, at the cursor.
 
-        :raises Bitrix24InputError: the trigger sent something else than that the time has come.
+        :raises AirflowFailException: the trigger sent something else than that the time has come.
         """
+        return self.translated(self._go_on, context, event, cursor)
+
+    def _go_on(self, context: Context, event: Any, cursor: Any) -> dict[str, Any]:
         if not isinstance(event, Mapping) or event.get("status") != "due":
             raise Bitrix24InputError(f"the trigger sent an unknown event: {event!r:.80}")
-        return self.translated(self._go, context, TaskProgress(context, cursor))
+        return self._go(context, TaskProgress(context, cursor))
 
     def _go(self, context: Context, progress: TaskProgress) -> dict[str, Any]:
         if self.deferrable:

@@ -18,20 +18,30 @@ def note_failure(context: Any) -> None:
 def note_error(name: str, error: BaseException) -> None:
     """Write down all that can be made of an error."""
     texts = [*say_all(error), *traceback.TracebackException.from_exception(error).format()]
-    frames = traceback.TracebackException.from_exception(error, capture_locals=True).format()
     append("errors.txt", f"===== {name}\n" + "\n".join(texts))
-    append("locals.txt", f"===== {name}\n" + "".join(frames))
-    append("pickles.txt", f"===== {name}\n{pickle_of(error)!r}")
+    append("locals.txt", f"===== {name}\n" + "\n".join(say_locals(error)))
+    append("pickles.txt", f"===== {name}\n{pickle.dumps(error)!r}")
 
 
 def say_all(error: BaseException | None) -> Iterator[str]:
+    for one in chain(error):
+        yield f"{one!s} {one!r} {one.args!r} {vars(one)!r}"
+
+
+def say_locals(error: BaseException | None) -> Iterator[str]:
+    """The variables of each frame, which error trackers and some log formatters show; not those of tests."""
+    for one in chain(error):
+        for frame, line in traceback.walk_tb(one.__traceback__):
+            if "canary" not in frame.f_code.co_filename:
+                where = f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}"
+                yield from (f"{where}: {name} = {value!r:.10000}" for name, value in frame.f_locals.items())
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those behind it."""
     while error is not None:
-        yield f"{error!s} {error!r} {error.args!r} {vars(error)!r}"
+        yield error
         error = error.__cause__ or error.__context__
-
-
-def pickle_of(error: BaseException) -> bytes:
-    return pickle.dumps(error)
 
 
 def append(file: str, text: str) -> None:

@@ -14,6 +14,8 @@ import os
 import shutil
 import time
 import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
@@ -117,7 +119,9 @@ class Cases:
         portal.apps._access[SECRETS["access token"]] = (APP, end)
         portal.apps._refresh[SECRETS["refresh token"]] = (APP, end)
         portal.faults.extend(faults)
-        self.servers[name] = self.stack.enter_context(PortalServer(portal, certfile=certificate[0], keyfile=certificate[1]))
+        self.servers[name] = self.stack.enter_context(
+            PortalServer(portal, certfile=certificate[0], keyfile=certificate[1])
+        )
         return self.servers[name]
 
     def add(
@@ -130,8 +134,13 @@ class Cases:
         **extra: Any,
     ) -> None:
         """A connection with a webhook; unless told, tasks try one kind of operator with it, in turns."""
-        quick = {"plan": "none", "allow_http": True, "read_timeout": 0.2, **extra}
-        self.connections[name] = {"host": host.rstrip("/"), "login": login, "password": password, "extra": quick}
+        quick = {"plan": "none", "allow_http": True, "read_timeout": 0.15, **extra}
+        self.connections[name] = {
+            "host": host.rstrip("/"),
+            "login": login,
+            "password": password,
+            "extra": quick,
+        }
         self.kinds[name] = kinds or (next(self.turns),)
 
     def add_app(self, name: str, host: str, kinds: tuple[str, ...] = (), **extra: Any) -> None:
@@ -152,8 +161,8 @@ def add_cases(cases: Cases) -> None:
     cases.add("fine", url, kinds=(*ALL, "hook", *BAD_ITEMS))
     cases.add_app("fine_app", url, kinds=(*ALL, "hook"))
     for kind in get_args(Kind):
-        before = cases.serve(f"{kind}_before", Fault(kind, seconds=4.0)).url
-        after = cases.serve(f"{kind}_after", Fault(kind, after=True, seconds=4.0)).url
+        before = cases.serve(f"{kind}_before", Fault(kind, seconds=3.0)).url
+        after = cases.serve(f"{kind}_after", Fault(kind, after=True, seconds=3.0)).url
         cases.add(f"{kind}_before", before)
         cases.add(f"{kind}_after", after)
         cases.add_app(f"{kind}_before_app", before)
@@ -171,7 +180,9 @@ def add_wrong_connections(cases: Cases, url: str) -> None:
     cases.add("no_scope", url, "9", secret("code without scope"))
     cases.add("pasted", "", "", f"{url}rest/1/{secret('pasted webhook code')}/")
     cases.add("pasted_broken", "", "", f"{url}rest/1/{secret('pasted webhook code')}/a/b/c/")
-    cases.add("pasted_elsewhere", "https://other.example", "", f"{url}rest/1/{secret('pasted webhook code')}/")
+    cases.add(
+        "pasted_elsewhere", "https://other.example", "", f"{url}rest/1/{secret('pasted webhook code')}/"
+    )
     cases.add("in_host", f"{url}rest/1/{secret('code in Host')}/", password="")
     cases.add("in_login", url, secret("code in Login"), "")
     cases.add("strange_code", url, password=secret("client secret"))
@@ -207,7 +218,11 @@ def add_networks(cases: Cases) -> None:
     proxy = cases.stack.enter_context(Proxy({"portal.example:80": fine.port}, SECRETS["proxy password"]))
     closed = cases.stack.enter_context(Proxy({}, "another password"))
     password = quote(SECRETS["proxy password"], safe="")
-    for name, port in {"proxy": proxy.server_address[1], "proxy_407": closed.server_address[1], "proxy_refused": free_port()}.items():
+    for name, port in {
+        "proxy": proxy.server_address[1],
+        "proxy_407": closed.server_address[1],
+        "proxy_refused": free_port(),
+    }.items():
         at = f"http://proxyuser:{password}@127.0.0.1:{port}"
         cases.add(name, "http://portal.example", proxy=at)
         cases.add(f"{name}_tls", "https://portal.example", proxy=at)
@@ -257,30 +272,35 @@ def store(cases: Cases) -> None:
             session.add(Connection(conn_id=name, conn_type="bitrix24", **fields))
 
 
-def use_hooks(cases: Cases) -> dict[str, Any]:
-    """Everything that a hook and the operators can do, with every connection, outside of a task."""
-    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-
-    calls = [Call(GET, {"id": 82}), Call("crm.contact.list")]
-    answers: dict[str, Any] = {}
+def use_hooks(cases: Cases) -> dict[str, dict[str, str]]:
+    """Everything that hooks and operators can do, with every connection, outside of a task."""
     for conn_id, fields in cases.connections.items():
         os.environ[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps({"conn_type": "bitrix24", **fields})
-        hook = Bitrix24Hook(conn_id)
-        answers[conn_id] = {"test": hook.test_connection()}
-        with contextlib.suppress(Bitrix24Error):  # of connections that cannot be read
-            append("reprs.txt", represent(conn_id, hook))
-        uses: dict[str, Any] = {
-            "halting batch": lambda hook=hook: hook.batch(calls, halt=True),
-            "rows": lambda hook=hook: list(hook.iterate("crm.contact.list")),
-        }
-        for kind in (*ALL, *BAD_ITEMS):
-            uses[kind] = functools.partial(execute, make(kind, f"{conn_id}-{kind}-direct", conn_id), hook)
-        for use, action in uses.items():
-            try:
-                answers[conn_id][use] = repr(action())
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is evidence
-                note_error(f"{conn_id} {use}", error)
-                answers[conn_id][use] = f"{type(error).__name__}: {error}"
+    with ThreadPoolExecutor(8) as threads:  # much of it is waiting for servers that hang
+        return dict(zip(cases.connections, threads.map(use_hook, cases.connections), strict=True))
+
+
+def use_hook(conn_id: str) -> dict[str, str]:
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+    hook = Bitrix24Hook(conn_id)
+    calls = [Call(GET, {"id": 82}), Call("crm.contact.list")]
+    uses: dict[str, Callable[[], Any]] = {
+        "test": hook.test_connection,
+        "halting batch": lambda: hook.batch(calls, halt=True),
+        "rows": lambda: list(hook.iterate("crm.contact.list")),
+    }
+    for kind in (*ALL, *BAD_ITEMS):
+        uses[kind] = functools.partial(execute, make(kind, f"{conn_id}-{kind}-direct", conn_id), hook)
+    answers = {}
+    for use, action in uses.items():
+        try:
+            answers[use] = repr(action())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is evidence
+            note_error(f"{conn_id} {use}", error)
+            answers[use] = f"{type(error).__name__}: {error}"
+    with contextlib.suppress(Bitrix24Error):  # of connections that cannot be read
+        append("reprs.txt", represent(conn_id, hook))
     return answers
 
 
@@ -333,7 +353,11 @@ def use_commands(cases: Cases) -> dict[str, str]:
     from airflow_provider_b24.cli.__main__ import main
 
     fine = cases.servers["fine"]
-    addresses = {name: cases.connections[name]["host"] for name in ("fine", "refused", "no_name", "echo", "moved_to_foreign_host", "tls", "wrong_webhook") if name in cases.connections}
+    addresses = {
+        name: cases.connections[name]["host"]
+        for name in ("fine", "refused", "no_name", "echo", "moved_to_foreign_host", "tls", "wrong_webhook")
+        if name in cases.connections
+    }
     portal = fine.portal
     outcomes: dict[str, str] = {}
 
@@ -356,13 +380,22 @@ def use_commands(cases: Cases) -> dict[str, str]:
     run("wrong code", fine.url, SECRETS["wrong authorisation code"], "--conn-id", "made_by_wrong_code")
     foreign = f"https://app.example/?state=foreign&code={quote(SECRETS['wrong authorisation code'])}"
     run("foreign address", fine.url, foreign, "--conn-id", "made_by_foreign")
-    run("wrong secret", fine.url, portal.issue_code(APP), "--conn-id", "x", secret=SECRETS["wrong client secret"])
+    run(
+        "wrong secret",
+        fine.url,
+        portal.issue_code(APP),
+        "--conn-id",
+        "x",
+        secret=SECRETS["wrong client secret"],
+    )
     for form in ("json", "uri"):  # what it prints when it is asked to is the one thing that holds secrets
         with (FOLDER / "printed.txt").open("a") as printed, contextlib.redirect_stdout(printed):
             run(f"print {form}", fine.url, portal.issue_code(APP), "--print", form)
     os.environ.pop("BITRIX24_CLIENT_SECRET")
     os.environ.pop("BITRIX24_CODE")
-    outcomes |= test_by_command(["fine", "fine_app", "made_at_fine", "refused", "wrong_webhook", "in_host", "echo_app"])
+    outcomes |= test_by_command(
+        ["fine", "fine_app", "made_at_fine", "refused", "wrong_webhook", "in_host", "echo_app"]
+    )
     return outcomes
 
 

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("airflow", reason="needs Airflow")
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_b24.operators import bitrix24, contact_company
+from airflow_provider_b24.operators import bitrix24, contact_company, sync
 
 REQUIRED = inspect.Parameter.empty
 
@@ -28,6 +28,19 @@ OPERATORS = {
     contact_company.DeleteContactCompanyOperator: {"contact_id": REQUIRED, "company_id": REQUIRED},
     contact_company.ClearContactCompaniesOperator: {"contact_id": REQUIRED},
     contact_company.GetContactCompanyFieldsOperator: {},
+    sync.SyncContactCompaniesOperator: {
+        "bindings": None,
+        "bindings_path": None,
+        "columns": None,
+        "mode": "diff",
+        "allow_empty": False,
+        "check_companies": True,
+        "max_failures": 0,
+        "report_path": None,
+        "dry_run": False,
+        "undo": False,
+        "deferrable": False,
+    },
     bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None},
     bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
     bitrix24.Bitrix24ListOperator: {"method": REQUIRED, "parameters": None, "output_path": None},
@@ -44,6 +57,10 @@ HOOK_METHODS = {
     "delete_contact_company": "(contact_id, company_id)",
     "clear_contact_companies": "(contact_id)",
     "get_contact_company_fields": "()",
+    "sync_contact_companies": (
+        "(wanted, *, mode='diff', allow_empty=False, check_companies=True, max_failures=0, report_path=None, "
+        "dry_run=False, columns=None, undo=False, progress=None)"
+    ),
     "test_connection": "()",
 }
 
@@ -68,7 +85,16 @@ def test_an_operator_takes_what_it_always_took(operator):
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda operator: operator.__name__)
 def test_every_data_argument_of_an_operator_is_a_template_field(operator):
-    switches = {"allow_empty", "check_companies", "halt"}
+    switches = {
+        "allow_empty",
+        "check_companies",
+        "halt",
+        "mode",
+        "max_failures",
+        "dry_run",
+        "undo",
+        "deferrable",
+    }
     assert set(operator.template_fields) == set(own_arguments(operator)) - switches
 
 

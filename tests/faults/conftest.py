@@ -34,7 +34,7 @@ def hook_for(airflow_console, monkeypatch):
 
 @pytest.fixture
 def hook_of(serve, hook_for):
-    """A hook for a portal, which is served over HTTP; no request limit is kept, so that tests need not wait."""
+    """A hook for a portal served over HTTP; it keeps no request limit, so that tests need not wait."""
 
     def make(portal, **options):
         return hook_for(serve(portal).connection_json(code=CODE, plan="none"), **options)

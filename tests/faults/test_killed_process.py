@@ -1,4 +1,4 @@
-"""A plain process that syncs is killed three times: nothing is skipped, nothing confirmed is written again."""
+"""A plain process that syncs is killed three times: nothing is skipped, nothing confirmed written again."""
 
 import json
 import multiprocessing
@@ -49,16 +49,9 @@ def test_a_sync_that_is_killed_goes_on_where_it_stopped(forks, serve, tmp_path, 
     report = tmp_path / "report.jsonl" if max_failures == 50 else None
     options = {"mode": mode, "max_failures": max_failures, "report_path": report and str(report)}
     arguments = (serve(portal).connection_json(code=CODE, plan="none"), tmp_path, options)
-    for level in KILLS:
-        process = forks.Process(target=job.sync, args=arguments)
-        process.start()
-        wait_for(lambda level=level: len(portal.writes) >= level or not process.is_alive(), 60)
-        process.kill()
-        process.join()
-        assert process.exitcode == -9, "it ended before it was killed"
-    process = forks.Process(target=job.sync, args=arguments)
-    process.start()
-    process.join(120)
+    for written in KILLS:
+        kill_when(lambda written=written: len(portal.writes) >= written, start(forks, arguments))
+    start(forks, arguments).join(120)
 
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert ("error" in summary) == (max_failures == 49)
@@ -72,3 +65,16 @@ def test_a_sync_that_is_killed_goes_on_where_it_stopped(forks, serve, tmp_path, 
         assert {line["outcome"] for line in lines_of(report)} == {"written", "failed"}
         assert not report.with_name("report.jsonl.parts").exists()
     assert not (tmp_path / "cursor.json").exists()
+
+
+def start(forks, arguments):
+    process = forks.Process(target=job.sync, args=arguments)
+    process.start()
+    return process
+
+
+def kill_when(moment, process):
+    wait_for(lambda: moment() or not process.is_alive(), 60)
+    process.kill()
+    process.join()
+    assert process.exitcode == -9, "it ended before it was killed"

@@ -85,7 +85,7 @@ def test_a_file_is_brought_to_the_portal_and_the_second_run_writes_nothing(
 @pytest.mark.parametrize(
     "given",
     [
-        "{82: [8, 9], '83': [{'COMPANY_ID': 10}]}",
+        "{'82': [8, 9], '83': [{'COMPANY_ID': 10}]}",
         "[{'contact_id': 82, 'items': [8, 9]}, {'contact_id': 83, 'items': [10]}]",
         '\'[{"contact_id": 82, "items": [8, 9]}, {"contact_id": 83, "items": [10]}]\'',
         "[{'contact_id': 82, 'company_id': 8}, {'contact_id': 83, 'company_id': 10}, "
@@ -167,7 +167,7 @@ def test_a_broken_file_is_refused_before_the_first_request(
 
 
 def test_contacts_that_name_a_missing_company_fail_and_the_others_are_written(run_dag, portal, bitrix24_conn):
-    given = "{82: [8], 83: [9, 777777]}, max_failures=1"
+    given = "{'82': [8], '83': [9, 777777]}, max_failures=1"
     before = companies(portal, 83)
     summary = run_dag(sync_dag(f"bindings={given}")).returned("sync")
     assert (summary["written"], summary["failed"]) == (1, 1)

@@ -21,7 +21,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 Found = TypeVar("Found")
 
-SECONDS = 20
+SECONDS = 30
 WIDTH, HEIGHT = 1280, 2200  # high enough for the whole connection form in one picture
 FLAGS = (
     "--headless=new",
