@@ -27,7 +27,7 @@ leaves = (
     st.none()
     | st.booleans()
     | st.integers()
-    | st.sampled_from([0, 1, 8, 82, 10**5000, -(10**5000), 2**63])
+    | st.sampled_from([0, 1, 8, 82, 2**63])
     | st.floats()
     | st.text()
     | st.sampled_from(["82", "8", "Y", "[8]", "{}", "[[", "{{ ti }}", "\ud800", "9" * 5000, "profile"])
@@ -61,7 +61,6 @@ ODD = [
     type,
     print,
     iter([8]),
-    10**5000,
     "9" * 5000,
     float("nan"),
     float("inf"),
@@ -87,18 +86,19 @@ def hook(hook_of, portal):
 
 
 def refused_or_done(portal, work):
-    """Do some work; if it is refused nothing may have been sent. Returns whether it was done."""
+    """Do some work; if it is refused as input, nothing may have been sent."""
     before = portal.requests
+    error = None
     try:
         work()
-    except Bitrix24InputError as error:
+    except Bitrix24Error as caught:
+        error = caught
+    if isinstance(error, Bitrix24InputError):
         assert portal.requests == before, "something was sent"
         assert len(str(error)) < 4_000
-        return False
-    except Bitrix24Error as error:
+    elif error is not None:
         assert portal.requests > before, "the portal itself refused"
         assert not error.temporary
-    return True
 
 
 HOOK = {
