@@ -47,7 +47,7 @@ def machine_lock(name: str, clock: Clock, folder: Path | None = None) -> Iterato
     :raises Bitrix24TransportError: somebody holds it for longer than ``PATIENCE``; temporary.
     """
     try:
-        handle = _open(own_folder(folder) / f"{name}.lock")
+        handle = open_own_file(own_folder(folder) / f"{name}.lock")
     except OSError as error:
         log.warning(
             "No lock file can be made (%s): tokens are renewed without regard to other processes", error
@@ -65,12 +65,17 @@ def machine_lock(name: str, clock: Clock, folder: Path | None = None) -> Iterato
         os.close(handle)
 
 
-def _open(path: Path) -> int:
+def open_own_file(path: Path) -> int:
+    """
+    Open or create a file that only this user may read; the caller closes the handle.
+
+    :raises OSError: it cannot be opened, is a link, or belongs to somebody else.
+    """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     facts = os.fstat(handle)
     if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
         os.close(handle)
-        raise PermissionError(1, "the lock is not a file of this user")
+        raise PermissionError(1, f"{path.name} is not a file of this user")
     return handle
 
 

@@ -12,15 +12,14 @@ import hashlib
 import logging
 import math
 import os
-import stat
 import struct
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_b24.rest.errors import Bitrix24ConfigError
+from airflow_provider_b24.rest.locks import open_own_file, own_folder
 from airflow_provider_b24.rest.pacing import Level, LevelChange, LevelStore, MemoryStore
 
 log = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ def open_store(portal: str, folder: str | None = None, redis_url: str | None = N
     if redis_url:
         return Failover(RedisStore(redis_url, name))
     try:
-        return Failover(FileStore(_own_folder(Path(folder) if folder else None) / f"{name}.level"))
+        return Failover(FileStore(own_folder(Path(folder) if folder else None) / f"{name}.level"))
     except OSError as error:
         log.warning(
             "No file for the shared request limit (%s): it is kept for this process alone", error.strerror
@@ -109,11 +108,8 @@ class FileStore:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[int]:
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        handle = open_own_file(self._path)
         try:
-            facts = os.fstat(handle)
-            if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
-                raise PermissionError(1, "not a file of this user")
             yield handle
         finally:
             os.close(handle)
@@ -175,16 +171,6 @@ def _unpack(record: bytes) -> Level:
         return Level()
     level = Level(*_RECORD.unpack(record))
     return level if math.isfinite(level.empty_at) else Level(0.0, level.refusals)
-
-
-def _own_folder(folder: Path | None) -> Path:
-    """Create and check the folder: this user's alone, and no link somebody else laid."""
-    path = folder or Path(tempfile.gettempdir()) / f"airflow-provider-b24-{os.geteuid()}"
-    path.mkdir(mode=0o700, parents=folder is not None, exist_ok=True)
-    facts = path.lstat()
-    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
-        raise PermissionError(1, f"{path.name} is not a folder that only this user can write")
-    return path
 
 
 @contextlib.contextmanager

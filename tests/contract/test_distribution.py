@@ -48,13 +48,19 @@ def test_the_wheel_tells_airflow_and_pip_what_it_is(wheel):
     assert metadata["Requires-Python"] == ">=3.11"
     assert "Framework :: Apache Airflow :: Provider" in metadata.get_all("Classifier")
     needed = {line.partition(">")[0] for line in metadata.get_all("Requires-Dist") if "extra ==" not in line}
-    assert needed == {"apache-airflow", "apache-airflow-providers-common-compat", "requests", "pendulum"}
+    assert needed == {
+        "apache-airflow",
+        "apache-airflow-providers-common-compat",
+        "cryptography",
+        "pendulum",
+        "requests",
+    }
 
 
 def test_the_source_archive_holds_the_package_and_its_papers_only(archives):
     with tarfile.open(next(archives.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    papers = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml"}
+    papers = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "SECURITY.md", "pyproject.toml"}
     assert {name.partition("/")[0] for name in names} <= papers | {"airflow_provider_b24", ".gitignore"}
     assert papers <= names
     assert not [name for name in names if "__pycache__" in name]
