@@ -28,7 +28,7 @@ SECRETS = {
     "rotated token": 'rotat3d-t0ken/f+rom=the&sandbox"é%00-rot4',
     "authorisation code": 'auth0risation-c0de/on+ce="é&%41-cod5',
     "wrong authorisation code": 'wr0ngauth0-c0de/on+ce="é&%41-cod6',
-    "proxy password": "pr0xy-p4ss/w:ord@wi+th=all&é%40-prx7",
+    "proxy password": "pr0xy-p4ss/w:ord@wi+th=all&%40-prx7",
 }
 
 

@@ -12,7 +12,7 @@ class EchoServer(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Echo)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/"
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def __enter__(self) -> "EchoServer":
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()

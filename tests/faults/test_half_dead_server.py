@@ -1,4 +1,4 @@
-"""Servers that accept and never answer, break off, or answer what nobody expects: an error of ours, in time."""
+"""Servers that accept and never answer, break off, or answer what nobody expects: errors of ours, in time."""
 
 import time
 
@@ -19,18 +19,22 @@ def impatient(monkeypatch):
     monkeypatch.setenv("AIRFLOW__BITRIX24__PATIENCE", "0.1")
 
 
+@pytest.fixture(scope="module")
+def server():
+    """One address for all tests: Airflow's masker keeps each that it is told, and looks for all of them."""
+    with HalfDeadServer(says_nothing) as server:
+        yield server
+
+
 @pytest.fixture
-def hook_at(hook_for):
-    """A hook for a half-dead server that acts as the test says."""
-    servers = []
+def hook_at(server, hook_for):
+    """A hook for a server that acts as the test says."""
 
     def start(act):
-        servers.append(HalfDeadServer(act).__enter__())
-        return hook_for(servers[-1].connection())
+        server.act = act
+        return hook_for(server.connection())
 
-    yield start
-    for server in servers:
-        server.__exit__()
+    return start
 
 
 READS = {
