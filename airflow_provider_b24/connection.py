@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow_provider_b24.connection_form import extra_values, form_widgets, label, ui_field_behaviour
 from airflow_provider_b24.rest.address import (
@@ -25,6 +25,7 @@ from airflow_provider_b24.rest.address import (
 )
 from airflow_provider_b24.rest.config import OAUTH_SERVER, OAuthApp, PortalConfig, Webhook
 from airflow_provider_b24.rest.errors import Bitrix24ConfigError
+from airflow_provider_b24.rest.redaction import secret_forms
 
 __all__ = ["form_widgets", "portal_config", "secret_forms", "secrets", "ui_field_behaviour"]
 
@@ -82,12 +83,6 @@ def secrets(config: PortalConfig) -> list[str]:
         plain += [config.proxy, config.proxy.rpartition("@")[0].partition("://")[2]]
         plain.append(unquote(urlsplit(config.proxy).password or ""))
     return list(dict.fromkeys(form for text in plain for form in secret_forms(text)))
-
-
-def secret_forms(secret: str) -> list[str]:
-    """Return a secret as it is and as it looks inside addresses; nothing for an empty one."""
-    forms = (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
-    return [form for form in dict.fromkeys(forms) if form]
 
 
 def _text(conn: Any, name: str) -> str:

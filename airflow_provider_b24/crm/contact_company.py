@@ -11,8 +11,10 @@ from typing import Any
 
 from airflow_provider_b24.crm.bindings import CompanyBinding, to_wire
 from airflow_provider_b24.rest.calls import Call, Settlement
+from airflow_provider_b24.rest.errors import Bitrix24ApiError
 
 PREFIX = "crm.contact.company"
+_NUMBERS = ("COMPANY_ID", "SORT", "ROLE_ID")
 
 
 def set_companies(contact_id: int, bindings: Sequence[CompanyBinding]) -> Call:
@@ -67,3 +69,28 @@ def find_companies(company_ids: Sequence[int]) -> Call:
 def company_ids(rows: Any) -> set[int]:
     """The companies in an answer of ``items.get``."""
     return {int(row["COMPANY_ID"]) for row in rows}
+
+
+def plain_rows(result: Any) -> list[dict[str, Any]]:
+    """
+    The rows of an answer of ``items.get`` with numbers as ints, by SORT.
+
+    :raises Bitrix24ApiError: it is no such answer.
+    """
+    try:
+        rows = [{**row, **{name: int(row.get(name) or 0) for name in _NUMBERS}} for row in result]
+        return sorted(rows, key=lambda row: (row["SORT"], row["COMPANY_ID"]))
+    except (TypeError, ValueError, AttributeError):
+        pass
+    raise Bitrix24ApiError(f"the answer holds no bindings: {result!r:.40}", method=f"{PREFIX}.items.get")
+
+
+def plain_fields(result: Any) -> dict[str, Any]:
+    """
+    The answer of ``.fields``.
+
+    :raises Bitrix24ApiError: it is no such answer.
+    """
+    if isinstance(result, dict):
+        return result
+    raise Bitrix24ApiError(f"the answer holds no fields: {result!r:.40}", method=f"{PREFIX}.fields")

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_b24.crm.bindings import CompanyBinding
 from airflow_provider_b24.crm.contact_company import find_companies
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import Bitrix24InputError
+from airflow_provider_b24.rest.errors import Bitrix24ApiError, Bitrix24InputError
 
 IDS_PER_CALL = 50  # rows of a page of crm.item.list
 
@@ -20,8 +20,16 @@ def lookups(company_ids: Iterable[int]) -> list[Call]:
 
 
 def found_in(result: Any) -> set[int]:
-    """The ids in an answer to one of the lookups."""
-    return {int(row["id"]) for row in result["items"]}
+    """
+    The ids in an answer to one of the lookups.
+
+    :raises Bitrix24ApiError: it is no such answer.
+    """
+    try:
+        return {int(row["id"]) for row in result["items"]}
+    except (TypeError, ValueError, LookupError):
+        pass
+    raise Bitrix24ApiError(f"the answer holds no companies: {result!r:.40}", method="crm.item.list")
 
 
 def refuse_ghosts(bindings: Sequence[CompanyBinding], perform: Callable[[Call], Any]) -> None:

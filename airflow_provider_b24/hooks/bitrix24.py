@@ -22,6 +22,7 @@ from airflow_provider_b24.crm.bindings import (
 from airflow_provider_b24.crm.ghosts import refuse_ghosts
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.errors import Bitrix24Error
+from airflow_provider_b24.rest.redaction import without_frames
 
 if TYPE_CHECKING:
     from airflow_provider_b24.crm.sync import Mode
@@ -76,10 +77,15 @@ class Bitrix24Hook(BaseHook):
     @cached_property
     def config(self) -> PortalConfig:
         """The connection, checked; every secret in it is registered with Airflow's masker."""
-        config = portal_config(self.get_connection(self.bitrix24_conn_id))
-        for secret in secrets(config):
-            mask_secret(secret)
-        return config
+        try:
+            config = portal_config(self.get_connection(self.bitrix24_conn_id))
+        except Bitrix24Error as error:
+            failure = error
+        else:
+            for secret in secrets(config):
+                mask_secret(secret)
+            return config
+        raise without_frames(failure)  # they hold the whole connection
 
     @cached_property
     def _client(self) -> Client:
@@ -118,10 +124,8 @@ class Bitrix24Hook(BaseHook):
         Shape: ``[{"COMPANY_ID": 8, "SORT": 100, "ROLE_ID": 0, "IS_PRIMARY": "Y"}, ...]``. Also empty for a
         contact that does not exist: the portal does not tell.
         """
-        rows = self._perform(contact_company.get_companies(parse_id(contact_id, "contact_id")))
-        numbers = ("COMPANY_ID", "SORT", "ROLE_ID")
-        plain = [{**row, **{name: int(row.get(name) or 0) for name in numbers}} for row in rows]
-        return sorted(plain, key=lambda row: (row["SORT"], row["COMPANY_ID"]))
+        call = contact_company.get_companies(parse_id(contact_id, "contact_id"))
+        return contact_company.plain_rows(self._perform(call))
 
     def set_contact_companies(
         self, contact_id: int, items: Any, *, allow_empty: bool = False, check_companies: bool = False
@@ -169,7 +173,7 @@ class Bitrix24Hook(BaseHook):
 
     def get_contact_company_fields(self) -> dict[str, Any]:
         """Return the description of a binding's fields (``crm.contact.company.fields``)."""
-        return dict(self._perform(contact_company.get_fields()))
+        return contact_company.plain_fields(self._perform(contact_company.get_fields()))
 
     def sync_contact_companies(
         self,

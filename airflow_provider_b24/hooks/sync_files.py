@@ -49,14 +49,14 @@ def storage_path(path: Any, name: str) -> ObjectStoragePath:
 
     :raises Bitrix24InputError: it is none, or its kind of storage is unknown here.
     """
-    if isinstance(path, ObjectStoragePath):
-        return path
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+    if not isinstance(path, str | os.PathLike | ObjectStoragePath) or not str(path):
         raise Bitrix24InputError(f"{name} must be a path, got {path!r:.80}")
     try:
-        return ObjectStoragePath(os.fspath(path))
+        found = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(os.fspath(path))
+        found.fs  # noqa: B018 - made here, so that a storage whose package is missing is found here
     except (ImportError, TypeError, ValueError) as error:
-        raise Bitrix24InputError(f"{name} {path!r:.80} cannot be used: {error}") from None
+        raise Bitrix24InputError(f"{name} {str(path)!r:.80} cannot be used: {error}") from None
+    return found
 
 
 def check_columns(columns: Any) -> list[str]:

@@ -17,7 +17,7 @@ from airflow_provider_b24.crm.ghosts import IDS_PER_CALL, found_in, lookups
 from airflow_provider_b24.crm.idset import IdSet
 from airflow_provider_b24.crm.wanted import Rejected, Wanted, read_wanted, together
 from airflow_provider_b24.hooks.sync_files import check_columns, rows_of, storage_path
-from airflow_provider_b24.rest.errors import Bitrix24ApiError, Bitrix24InputError
+from airflow_provider_b24.rest.errors import Bitrix24InputError
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
@@ -131,7 +131,7 @@ class Ghosts:
             for outcome in self._client.run_all(lookups(portion)):
                 if outcome.error is not None:
                     raise outcome.error
-                found |= _ids(outcome.result)
+                found |= found_in(outcome.result)
             self._missing.update(set(portion) - found)
 
     def reject(self, items: Iterable[Wanted | Rejected]) -> Iterator[Wanted | Rejected]:
@@ -159,11 +159,3 @@ class Ghosts:
                 one.company_id for item in portion if isinstance(item, Wanted) for one in item.bindings
             )
             yield from self.reject(portion)
-
-
-def _ids(result: Any) -> set[int]:
-    try:
-        return found_in(result)
-    except (TypeError, ValueError, LookupError):
-        pass
-    raise Bitrix24ApiError(f"the portal's answer holds no companies: {result!r:.40}", method="crm.item.list")

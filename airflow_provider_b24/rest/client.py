@@ -21,6 +21,7 @@ from airflow_provider_b24.rest.errors import (
 )
 from airflow_provider_b24.rest.pacing import Bucket, Clock, Ledger, SystemClock
 from airflow_provider_b24.rest.paging import Paging
+from airflow_provider_b24.rest.redaction import without_frames
 from airflow_provider_b24.rest.replies import Outcome, Reply, read_batch, read_reply
 from airflow_provider_b24.rest.retry import PATIENCE, Patience, fate, long_wait, was_executed
 from airflow_provider_b24.rest.transport import Transport
@@ -117,13 +118,22 @@ class Client:
         """
         Send one request once; an expired token is renewed and the request replayed.
 
-        More than one replay is needed where another task's new token, taken over, ends before it is used.
+        What it raises carries no frames of the request.
         """
+        try:
+            return self._attempt(method, params)
+        except BaseException as error:  # noqa: BLE001 - also of a task's timeout, and raised again
+            failure = error
+        raise without_frames(failure)
+
+    def _attempt(self, method: str, params: Mapping[str, Any]) -> Reply:
+        """More than one replay is needed where another task's new token, taken over, ends before it is used."""
         replays = 0
         while True:
             path, body = self._auth.sign(method, params)
             try:
-                return read_reply(self.transport.send(path, body, method), method)
+                raw = self.transport.send(path, body, method)
+                return read_reply(raw, method, secrets=[str(body.get("auth", ""))])
             except Bitrix24TokenExpiredError:
                 if replays == MAX_REPLAYS or not self._auth.renew(body):
                     raise

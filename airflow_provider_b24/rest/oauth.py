@@ -22,6 +22,7 @@ from airflow_provider_b24.rest.config import OAuthApp
 from airflow_provider_b24.rest.errors import Bitrix24AuthError, Bitrix24Error, Bitrix24TransportError
 from airflow_provider_b24.rest.locks import machine_lock
 from airflow_provider_b24.rest.pacing import Clock
+from airflow_provider_b24.rest.redaction import redact
 from airflow_provider_b24.rest.replies import RawReply
 from airflow_provider_b24.rest.tokens import TokenPair, TokenStore, fingerprint
 
@@ -245,10 +246,8 @@ def _ask(post: PostForm, app: OAuthApp, grant: Mapping[str, str], now: float) ->
 
 def _refusal(status: int, answer: Mapping[str, Any], form: Mapping[str, str]) -> Bitrix24Error:
     """What the server says on purpose is permanent, also with HTTP 200; its own failures are temporary."""
-    code, text = str(answer.get("error") or ""), str(answer.get("error_description") or "")
-    for name, value in form.items():
-        if name not in ("grant_type", "client_id") and value:
-            text = text.replace(value, "***")
+    secrets = [value for name, value in form.items() if name not in ("grant_type", "client_id")]
+    code, text = (redact(str(answer.get(name) or ""), *secrets) for name in ("error", "error_description"))
     text = f"the authorisation server refuses: {text or code}"
     if status >= 500 or status in (408, 425, 429):
         return Bitrix24TransportError(text, code=code, http_status=status, sent=False)

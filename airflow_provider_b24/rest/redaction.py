@@ -1,9 +1,19 @@
-"""Keeps webhooks out of urllib3's logs: it writes request paths at DEBUG, where Airflow may mask nothing."""
+"""
+Keeps secrets out of texts that others write: urllib3's logs, servers' error texts, tracebacks.
+
+urllib3 writes request paths at DEBUG, where Airflow may mask nothing.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import sys
+import traceback
+from urllib.parse import quote, quote_plus
+
+from airflow_provider_b24.rest.errors import Bitrix24Error
 
 _SECRET_PATH = re.compile(r"(/rest/(?:api/)?[0-9]+/)[^/\s\"'?]+")
 _LOGGERS = (
@@ -15,9 +25,37 @@ _LOGGERS = (
 )
 
 
-def redact(text: str) -> str:
-    """Return the text with the code of every webhook's address in it replaced by ``***``."""
+def redact(text: str, *secrets: str) -> str:
+    """Return the text with ``***`` for the code of every webhook's address and for these secrets."""
+    for secret in secrets:
+        written = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+        for form in (*secret_forms(secret), *filter(None, written)):
+            text = text.replace(form, "***")
     return _SECRET_PATH.sub(r"\1***", text)
+
+
+def secret_forms(secret: str) -> list[str]:
+    """Return a secret as it is and as it looks inside addresses; nothing for an empty one."""
+    forms = (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+    return [form for form in dict.fromkeys(forms) if form]
+
+
+def without_frames(error: BaseException) -> BaseException:
+    """
+    Return an error, and the errors behind it, without their tracebacks; call it outside of ``except``.
+
+    The frames of a request hold its address and body in their variables, which error trackers and some
+    formatters of logs show. Our errors say all in their text; others get a note of where they come from.
+    """
+    if not isinstance(error, Bitrix24Error):
+        places = traceback.extract_tb(error.__traceback__)
+        error.add_note("\n".join(f"  at {one.filename}:{one.lineno} in {one.name}" for one in places))
+    handled = sys.exception()  # what the caller was busy with already is none of ours
+    behind: BaseException | None = error
+    while behind is not None and behind is not handled and behind.__traceback__ is not None:
+        behind.__traceback__ = None
+        behind = behind.__cause__ or behind.__context__
+    return error
 
 
 def redact_logs() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from airflow_provider_b24.rest.calls import Call
@@ -16,6 +16,7 @@ from airflow_provider_b24.rest.errors import (
     Bitrix24UnknownOutcomeError,
     classify,
 )
+from airflow_provider_b24.rest.redaction import redact
 
 Status = Literal["success", "failure", "unknown", "skipped"]
 
@@ -25,7 +26,7 @@ class RawReply:
     """An HTTP answer as it came."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)  # an authorisation server's holds tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,11 @@ class Outcome:
         return self.status == "success"
 
 
-def read_reply(raw: RawReply, method: str) -> Reply:
+def read_reply(raw: RawReply, method: str, secrets: Sequence[str] = ()) -> Reply:
     """
     Read the answer to one request.
 
+    :param secrets: what an error's text must not quote, should the portal, or a proxy before it, do so.
     :raises Bitrix24ApiError: the answer is an error; its presence decides, for its code is often empty.
     :raises Bitrix24TransportError: the answer is no answer of Bitrix24 (a page, half a body).
     """
@@ -94,7 +96,7 @@ def read_reply(raw: RawReply, method: str) -> Reply:
     except (ValueError, RecursionError):
         body = None
     if isinstance(body, dict) and "error" in body:
-        code, description = _code_and_text(body)
+        code, description = (redact(text, *secrets) for text in _code_and_text(body))
         raise classify(code, description, raw.status, method)
     if isinstance(body, dict) and "result" in body and raw.status < 400:
         return Reply(

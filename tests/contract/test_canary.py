@@ -14,6 +14,7 @@ from tests.rest.networks import make_certificate
 pytestmark = pytest.mark.airflow
 
 CANARY = "canary7webhook7code"
+PLANTED = "planted7canary"
 
 DAG = """
     from datetime import datetime, timedelta
@@ -65,12 +66,12 @@ def left_behind(log):
             yield str(file), file.read_bytes().decode(errors="replace")
 
 
-def finds(log):
+def finds(log, word=CANARY):
     return {
         place
         for place, text in left_behind(log)
         for line in text.splitlines()
-        if CANARY in line and "MaskSecret" not in line
+        if word in line and "MaskSecret" not in line
     }
 
 
@@ -133,7 +134,7 @@ def test_no_network_failure_shows_the_webhook(run_dag, portal, monkeypatch, ever
 
 
 def test_the_search_finds_what_is_there(run_dag, server, monkeypatch, everything_logged):
-    (Path(os.environ["AIRFLOW_HOME"]) / "planted.txt").write_text(CANARY)
+    (Path(os.environ["AIRFLOW_HOME"]) / "planted.txt").write_text(PLANTED)
     source = f"""
         from datetime import datetime
         from airflow.providers.common.compat.sdk import DAG, task
@@ -141,18 +142,11 @@ def test_the_search_finds_what_is_there(run_dag, server, monkeypatch, everything
         with DAG(dag_id="planted", schedule=None, start_date=datetime(2026, 1, 1)):
             @task
             def leak():
-                print("{CANARY[:6]}" + "{CANARY[6:]}")
-                return "{CANARY[:6]}" + "{CANARY[6:]}"
+                print("{PLANTED[:6]}" + "{PLANTED[6:]}")
+                return "{PLANTED[:6]}" + "{PLANTED[6:]}"
 
             leak()
     """
-    try:
-        found = finds(run_dag(source).log)
-    finally:
-        (Path(os.environ["AIRFLOW_HOME"]) / "planted.txt").unlink()
-        database = sqlite3.connect(Path(os.environ["AIRFLOW_HOME"]) / "airflow.db", isolation_level=None)
-        database.execute("DELETE FROM xcom WHERE dag_id = 'planted'")
-        database.execute("VACUUM")  # a deleted row lies on in the file
-        database.close()
+    found = finds(run_dag(source).log, PLANTED)
     assert {"log", "table xcom"} <= found
     assert any(place.endswith("planted.txt") for place in found)
