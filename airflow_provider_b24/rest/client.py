@@ -127,7 +127,7 @@ class Client:
         raise without_frames(failure)
 
     def _attempt(self, method: str, params: Mapping[str, Any]) -> Reply:
-        """More than one replay is needed where another task's new token, taken over, ends before it is used."""
+        """More than one replay is needed where a token taken over from another task ends before its use."""
         replays = 0
         while True:
             path, body = self._auth.sign(method, params)
