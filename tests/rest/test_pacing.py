@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_b24.crm.bindings import CompanyBinding
+from airflow_provider_b24.crm.contact_company import set_companies
 from airflow_provider_b24.rest.pacing import (
     OPERATING_WINDOW,
     PLANS,
@@ -309,3 +311,22 @@ def test_whatever_the_portal_tells_work_goes_on_within_a_window(steps):
     clock.sleep(OPERATING_WINDOW + 1)
     assert ledger.ready_at(SET) == 0.0
     assert ledger.room(SET, 50) >= 1
+
+
+@pytest.mark.parametrize("jump", [-86_400, -30, 86_400])
+def test_a_run_outlives_a_clock_that_is_put_back_or_forward(make_client, portal, clock, jump):
+    bucket = Bucket(PLANS["standard"], MemoryStore(), clock)
+    for _ in range(60):
+        bucket.reserve()  # so that the run has to wait for each turn
+
+    sleep = clock.sleep
+
+    def sleep_and_jump(seconds):
+        clock.sleep = sleep
+        sleep(seconds)
+        clock.time += jump
+
+    clock.sleep = sleep_and_jump
+    calls = [set_companies(contact, [CompanyBinding(8)]) for contact in range(1, 501)]
+    assert all(outcome.ok for outcome in make_client(bucket=bucket).run_all(calls))
+    assert sum(clock.slept) <= 2 * bucket.longest_wait

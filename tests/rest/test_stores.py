@@ -159,6 +159,7 @@ def test_a_broken_record_neither_stops_requests_for_long_nor_lets_them_pass_for_
     bucket = Bucket(PLANS["standard"], store, clock)
     start, _ = bucket.reserve()
     assert clock.now() <= start <= clock.now() + bucket.longest_wait
+    assert max(bucket.reserve()[0] for _ in range(60)) > clock.now()
     bucket.refused()
     waits = [bucket.reserve()[0] - clock.now() for _ in range(10)]
     assert 0 < waits[0] < waits[-1] <= bucket.longest_wait
