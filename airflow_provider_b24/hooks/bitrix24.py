@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -229,11 +230,18 @@ class Bitrix24Hook(BaseHook):
         return job.go()
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the portal who we are and what we may do; one batch, no change."""
-        from airflow_provider_b24.hooks.check import check_portal
+        """
+        Ask the portal who we are and what we may do; one batch, no change.
+
+        A busy portal is waited for only briefly, whatever a task's patience is.
+        """
+        from airflow_provider_b24.hooks.check import PATIENCE, check_portal
+        from airflow_provider_b24.hooks.wiring import build_client
 
         try:
-            return check_portal(self._client)
+            client = build_client(self.config, self.bitrix24_conn_id, max_wait=PATIENCE, patience=PATIENCE)
+            with contextlib.closing(client):
+                return check_portal(client)
         except Bitrix24Error as error:
             return False, str(error)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from airflow.providers.common.compat.sdk import conf, mask_secret
 
 from airflow_provider_b24.connection import secret_forms
@@ -15,8 +17,17 @@ from airflow_provider_b24.rest.stores import open_store
 from airflow_provider_b24.rest.transport import Transport
 
 
-def build_client(config: PortalConfig, conn_id: str, max_wait: float | None = None) -> Client:
-    """Return a client whose request bucket is shared by all processes of the machine."""
+def build_client(
+    config: PortalConfig,
+    conn_id: str,
+    max_wait: float | None = None,
+    patience: float = math.inf,
+) -> Client:
+    """
+    Return a client whose request bucket is shared by all processes of the machine.
+
+    :param patience: the most seconds without progress, where Airflow's configuration grants more.
+    """
     clock = SystemClock()
     bucket = None
     if config.plan in PLANS:
@@ -30,7 +41,7 @@ def build_client(config: PortalConfig, conn_id: str, max_wait: float | None = No
     app = config.credentials if isinstance(config.credentials, OAuthApp) else None
     tokens = open_token_store(app, conn_id) if app else None
     auth = build_auth(transport, store=tokens, on_new_secret=_mask, clock=clock)
-    patience = conf.getfloat("bitrix24", "patience", fallback=PATIENCE)
+    patience = min(patience, conf.getfloat("bitrix24", "patience", fallback=PATIENCE))
     return Client(transport, auth, bucket=bucket, clock=clock, patience=patience, max_wait=max_wait)
 
 

@@ -1,8 +1,11 @@
+import time
+
 import pytest
 
 from airflow_provider_b24.crm.bindings import CompanyBinding
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24InputError
+from airflow_provider_b24.sandbox import Fault
 from airflow_provider_b24.sandbox.seed import NO_SCOPE_CODE, READ_ONLY_CODE
 
 pytestmark = pytest.mark.airflow
@@ -90,6 +93,17 @@ def test_the_connection_is_tested_with_one_request(hook, portal):
     assert "connected as" in message
     assert "scope 'crm' is there" in message
     assert portal.requests == 1
+
+
+@pytest.mark.parametrize("kind", ["time_limit", "query_limit", "html_503", "reset", "expired_token"])
+def test_the_test_of_a_connection_does_not_wait_for_a_busy_portal(hook, portal, monkeypatch, kind):
+    monkeypatch.setattr("airflow_provider_b24.hooks.check.PATIENCE", 0.3)
+    portal.add_fault(Fault(kind, every=1))
+    started = time.monotonic()
+    ok, message = hook.test_connection()
+    assert not ok
+    assert message
+    assert time.monotonic() - started < 15  # a task would wait for two minutes and more
 
 
 def test_a_missing_scope_is_named_with_what_to_do(hook, server, monkeypatch):
