@@ -91,7 +91,7 @@ class Applications:
     def grant(self, params: dict[php.Key, Any]) -> tuple[App, str, str, bool]:
         """Exchange a code or a refresh token: the application, both tokens, and whether it was a refresh."""
         app = self.find(params.get("client_id"))
-        if not secrets.compare_digest(php.to_text(params.get("client_secret")), app.client_secret):
+        if php.to_text(params.get("client_secret")) != app.client_secret:
             raise GrantRefused(401, "invalid_client", "Invalid client credentials")
         grant_type = params.get("grant_type")
         with self._lock:

@@ -217,7 +217,8 @@ def test_tokens_may_be_asked_for_by_get(app, rest):
 def test_the_authorization_servers_refusals(app, rest):
     assert token(rest, client_id="who")[1]["error"] == "wrong_client"
     assert token(rest, client_id="who")[0] == 200
-    assert token(rest, client_secret="no", grant_type="refresh_token")[0] == 401
+    for wrong in ("no", "ключ"):
+        assert token(rest, client_secret=wrong, grant_type="refresh_token")[0] == 401
     assert token(rest, grant_type="password")[1]["error"] == "invalid_request"
     assert token(rest, grant_type="authorization_code", code="no")[1]["error"] == "invalid_grant"
 
