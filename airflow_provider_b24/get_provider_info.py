@@ -59,6 +59,16 @@ def get_provider_info() -> dict[str, Any]:
                     },
                 },
                 "conn-fields": {
+                    "plan": {
+                        "label": "Plan",
+                        "description": "The portal's request limit: standard (50 at once, 2 per second), "
+                        "enterprise (250, 5 per second), none (a self-hosted portal without limits).",
+                        "schema": {
+                            "type": ["string", "null"],
+                            "enum": ["standard", "enterprise", "none"],
+                            "default": "standard",
+                        },
+                    },
                     "client_id": {
                         "label": "OAuth client id",
                         "description": "client_id of a local application. Filled: OAuth is used, and user id "
@@ -84,16 +94,6 @@ def get_provider_info() -> dict[str, Any]:
                         "label": "OAuth server",
                         "description": "The authorisation server; empty means https://oauth.bitrix.info.",
                         "schema": {"type": ["string", "null"]},
-                    },
-                    "plan": {
-                        "label": "Plan",
-                        "description": "The portal's request limit: standard (50 at once, 2 per second), "
-                        "enterprise (250, 5 per second), none (a self-hosted portal without limits).",
-                        "schema": {
-                            "type": ["string", "null"],
-                            "enum": ["standard", "enterprise", "none"],
-                            "default": "standard",
-                        },
                     },
                     "ca_bundle": {
                         "label": "CA bundle",
