@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ("rest", "crm", "sandbox")  # knows no Airflow; one of the contract tests runs its tests all the same
-NEWEST_ONLY = ("faults", "canary", "benchmarks")  # long, and about this package rather than Airflow
+NEWEST_ONLY = ("faults", "benchmarks")  # long, and about this package rather than Airflow
 TESTS = ["tests", *(f"--ignore=tests/{room}" for room in CORE + NEWEST_ONLY)]
 
 

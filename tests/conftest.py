@@ -4,7 +4,6 @@ Nothing here imports Airflow until a test asks for it: the tests of the core pas
 """
 
 import contextlib
-import functools
 import io
 import itertools
 import json
@@ -99,33 +98,13 @@ def airflow_console() -> Console:
         from airflow.logging_config import configure_logging
         from airflow.utils.db import initdb
 
+        from tests.in_process import share_api_server, tame_structlog
+
         configure_logging()
-        tame_structlog()
+        tame_structlog(logging.INFO)
         share_api_server()
         initdb()
     return console
-
-
-def tame_structlog() -> None:
-    """Airflow 3.0 leaves structlog at its default, which says all and shows local variables in tracebacks."""
-    with contextlib.suppress(ImportError):  # Airflow 2 has no structlog
-        import structlog
-
-        if not structlog.is_configured():
-            dev = structlog.dev
-            to_text = dev.ConsoleRenderer(colors=False, exception_formatter=dev.plain_traceback)
-            structlog.configure(
-                processors=[structlog.processors.add_log_level, dev.set_exc_info, to_text],
-                wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-            )
-
-
-def share_api_server() -> None:
-    """Airflow 3.0 makes an API server with a thread for each task it runs in process, and stops none."""
-    with contextlib.suppress(ImportError):  # Airflow 2 has none
-        from airflow.sdk.execution_time import supervisor
-
-        supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -27,19 +28,32 @@ class RealAirflow:
     :param home: its folder.
     :param dags: the text of its DAG file.
     :param connections: connections in JSON, by id.
+    :param settings: more of Airflow's configuration, as environment variables.
     """
 
-    def __init__(self, home: Path, dags: str, connections: dict[str, str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        dags: str,
+        connections: Mapping[str, str],
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        import airflow
+
         self.home = home
+        self._is_2 = airflow.__version__.startswith("2.")
+        self._api = "/api/v1" if self._is_2 else "/api/v2"
         self.log = home / "airflow.log"
-        self.port = free_port()
+        self.url = f"http://127.0.0.1:{free_port()}"
+        (home / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\n")  # of Airflow 2
         (home / "dags").mkdir()
         (home / "dags" / "dags.py").write_text(textwrap.dedent(dags))
         self._environment = self._settings() | {
             f"AIRFLOW_CONN_{name.upper()}": connection for name, connection in connections.items()
         }
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._environment |= settings
+        self.session = requests.Session()
+        self.session.trust_env = False
 
     def __enter__(self) -> "RealAirflow":
         with self.log.open("w") as output:
@@ -54,8 +68,9 @@ class RealAirflow:
             )
         try:
             wait_for(self._is_healthy, START_SECONDS, lambda: self._tail())
-            token = self._call("GET", "/auth/token")["access_token"]
-            self._session.headers["Authorization"] = f"Bearer {token}"
+            if not self._is_2:
+                token = self._call("GET", "/auth/token")["access_token"]
+                self.session.headers["Authorization"] = f"Bearer {token}"
         except BaseException:
             self._stop()
             raise
@@ -67,7 +82,8 @@ class RealAirflow:
     def start(self, dag: str) -> None:
         """Start a run of a DAG."""
         wait_for(lambda: self._ask("SELECT 1 FROM dag WHERE dag_id = ?", dag), 60, self._tail)
-        self._call("POST", f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None})
+        body = {} if self._is_2 else {"logical_date": None}
+        self._call("POST", f"{self._api}/dags/{dag}/dagRuns", json=body)
 
     def task(self, dag: str) -> dict[str, Any]:
         """The facts of the DAG's only task."""
@@ -101,12 +117,12 @@ class RealAirflow:
     def returned(self, dag: str) -> Any:
         """What the task left in XCom."""
         ((run,),) = self._ask("SELECT run_id FROM dag_run WHERE dag_id = ?", dag)
-        entry = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/sync/xcomEntries/return_value"
+        entry = f"{self._api}/dags/{dag}/dagRuns/{run}/taskInstances/sync/xcomEntries/return_value"
         return self._call("GET", entry)["value"]
 
     def used_slots(self) -> int:
         """How many slots of the default pool are taken."""
-        pool = self._call("GET", "/api/v2/pools/default_pool")
+        pool = self._call("GET", f"{self._api}/pools/default_pool")
         return pool["occupied_slots"]
 
     def _settings(self) -> dict[str, str]:
@@ -114,13 +130,13 @@ class RealAirflow:
         root = Path(__file__).resolve().parents[2]
         return inherited | {
             "AIRFLOW_HOME": str(self.home),
-            "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{self.port}",
+            "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API__HOST": "127.0.0.1",
-            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__PORT": self.url.rpartition(":")[2],
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{self.port}/execution/",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor" if self._is_2 else "LocalExecutor",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -130,6 +146,10 @@ class RealAirflow:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "1",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
+            "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.default",  # this and the next: Airflow 2
+            "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": self.url.rpartition(":")[2],
+            "AIRFLOW__WEBSERVER__WORKERS": "1",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # airflow calls itself by name
             "PYTHONPATH": f"{root}",
@@ -140,12 +160,12 @@ class RealAirflow:
         if self._process.poll() is not None:
             raise AssertionError(f"Airflow ended by itself:\n{self._tail()}")
         with contextlib.suppress(OSError, ValueError, AssertionError):
-            parts = self._call("GET", "/api/v2/monitor/health")
-            return all(part["status"] == "healthy" for part in parts.values())
+            parts = self._call("GET", f"{self._api}/health" if self._is_2 else f"{self._api}/monitor/health")
+            return all(part["status"] in ("healthy", None) for part in parts.values())
         return False
 
     def _call(self, verb: str, path: str, **data: Any) -> Any:
-        answer = self._session.request(verb, f"http://127.0.0.1:{self.port}{path}", timeout=30, **data)
+        answer = self.session.request(verb, self.url + path, timeout=30, **data)
         assert answer.ok, answer.text
         return answer.json()
 
@@ -157,7 +177,7 @@ class RealAirflow:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-60:])
 
     def _stop(self) -> None:
-        self._session.close()
+        self.session.close()
         self._process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(10)

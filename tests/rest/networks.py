@@ -119,12 +119,18 @@ class _Passage(socketserver.StreamRequestHandler):
     def _forward(self, port: int | None, head: bytes) -> None:
         with socket.create_connection(("127.0.0.1", port or 1)) as other:
             other.sendall(head)
-            self._pump(other)
+            # One request per connection: the next one may be for another host.
+            self._pump(other, add=b"Connection: close\r\n")
 
-    def _pump(self, other: socket.socket) -> None:
+    def _pump(self, other: socket.socket, add: bytes = b"") -> None:
+        """Pass on what both say; `add` is a header for the answer."""
         while True:
             for source in select.select([self.connection, other], [], [])[0]:
                 data = source.recv(65536)
                 if not data:
                     return
-                (other if source is self.connection else self.connection).sendall(data)
+                if source is self.connection:
+                    other.sendall(data)
+                else:
+                    self.connection.sendall(data.replace(b"\r\n", b"\r\n" + add, 1))
+                    add = b""

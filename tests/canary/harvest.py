@@ -1,0 +1,334 @@
+"""
+Everything a secret could slip out of, done once in an Airflow of its own: `python -m tests.canary.harvest`.
+
+Runs with everything at DEBUG and says what became of it in `outcomes.json`; what it leaves behind is for
+the tests to search.
+"""
+
+import contextlib
+import functools
+import gzip
+import itertools
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+from urllib.parse import quote
+
+from airflow_provider_b24.rest import pacing
+from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.rest.errors import Bitrix24Error
+from airflow_provider_b24.sandbox import oauth
+from tests.canary.api import read_everything
+from tests.canary.canaries import PLANTED, SECRETS
+from tests.canary.cases import Cases, Clock, add_cases
+from tests.canary.evidence import FOLDER as EVIDENCE
+from tests.canary.evidence import Everything, Masker, append, note_error
+from tests.canary.tasks import ALL, BAD_ITEMS, GET, REPORTS, make
+from tests.canary.web import WebServer, try_connections
+from tests.in_process import share_api_server, tame_structlog
+
+FOLDER = Path(os.environ["AIRFLOW_HOME"]).parent
+DAGS = FOLDER / "airflow" / "dags"
+APP = "local.canary"
+
+DAG = """
+import json
+import logging
+import os
+from datetime import timedelta
+
+import pendulum
+from airflow.providers.common.compat.sdk import DAG, task
+from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from tests.canary.evidence import note_failure
+from tests.canary.tasks import make
+
+@task
+def plant(text):
+    # for the searches to find: in the log, on the standard output, in XCom and in rendered fields
+    logging.getLogger("airflow.task").debug("planted %s", text)
+    print("printed", text)
+    return text
+
+@task
+def use_hook(conn_id):
+    hook = Bitrix24Hook(conn_id)
+    print(hook, hook.test_connection())
+    return hook.set_contact_companies(82, [8])
+
+for dag_id, cases in json.loads(os.environ["CANARY_CASES"]).items():
+    with DAG(
+        dag_id=dag_id,
+        schedule=None,
+        start_date=pendulum.datetime(2026, 1, 1),
+        default_args={"on_failure_callback": note_failure, "on_retry_callback": note_failure},
+    ):
+        if dag_id == "canaries":
+            plant(os.environ["CANARY_PLANTED"])
+        for conn_id, kinds in cases.items():
+            for kind in kinds:
+                if kind == "hook":
+                    use_hook.override(task_id=f"{conn_id}-hook")(conn_id)
+                else:
+                    again = {"retries": int(conn_id == "refused"), "retry_delay": timedelta()}
+                    make(kind, f"{conn_id}-{kind}", "{{ '%s' }}" % conn_id, **again)
+"""
+
+
+def store(cases: Cases) -> None:
+    """Keep the connections in the database, except those that hold a secret where Airflow hides none."""
+    from airflow.models.connection import Connection
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for name, fields in cases.connections.items():
+            if name in ("in_host", "in_login"):
+                put_into_environment(name, fields)
+            else:
+                fields = fields | {"extra": json.dumps(fields["extra"])}
+                session.add(Connection(conn_id=name, conn_type="bitrix24", **fields))
+
+
+def put_into_environment(conn_id: str, fields: dict[str, Any]) -> None:
+    os.environ[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps({"conn_type": "bitrix24", **fields})
+
+
+def run_tasks(cases: Cases) -> dict[str, str]:
+    """Run each operator with each connection it is to be tried with, as tasks. State by task."""
+    from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # before Airflow 3.2
+        from airflow.models.dagbag import DagBag
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    endless = {"endless": cases.kinds.pop("endless")}  # alone: its timeout ends `dag.test()` on Airflow 2
+    os.environ["CANARY_CASES"] = json.dumps({"canaries": cases.kinds, "endless": endless})
+    file = DAGS / "canaries.py"
+    file.write_text(DAG)
+    run_airflow("dags", "reserialize")  # only what is in the database is seen on the web
+    bag = DagBag(file, safe_mode=False)
+    assert not bag.import_errors, bag.import_errors
+    bag.dags["canaries"].test()
+    with contextlib.suppress(AirflowTaskTimeout):
+        bag.dags["endless"].test()
+    with create_session() as session:
+        return {task: str(state) for task, state in session.query(TaskInstance.task_id, TaskInstance.state)}
+
+
+def use_hooks(cases: Cases) -> dict[str, dict[str, str]]:
+    """Everything that hooks and operators can do, with every connection, outside of a task."""
+    conn_ids = [conn_id for conn_id in cases.connections if conn_id != "endless"]
+    for conn_id in conn_ids:  # only tasks may read the database on Airflow 3
+        put_into_environment(conn_id, cases.connections[conn_id])
+    with ThreadPoolExecutor(8) as threads:  # much of it is waiting for servers that hang
+        return dict(zip(conn_ids, threads.map(use_hook, conn_ids), strict=True))
+
+
+def use_hook(conn_id: str) -> dict[str, str]:
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+    hook = Bitrix24Hook(conn_id)
+    calls = [Call(GET, {"id": 82}), Call("crm.contact.list")]
+    uses: dict[str, Callable[[], Any]] = {
+        "test": hook.test_connection,
+        "halting batch": lambda: hook.batch(calls, halt=True),
+        "rows": lambda: list(hook.iterate("crm.contact.list")),
+    }
+    for kind in (*ALL, *BAD_ITEMS):
+        uses[kind] = functools.partial(execute, make(kind, f"{conn_id}-{kind}-direct", conn_id), hook)
+    answers = {}
+    for use, action in uses.items():
+        try:
+            answers[use] = repr(action())
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is evidence
+            note_error(f"{conn_id} {use}", error)
+            answers[use] = f"{type(error).__name__}: {error}"
+    with contextlib.suppress(Bitrix24Error):  # of connections that cannot be read
+        append("reprs.txt", represent(conn_id, hook))
+    return answers
+
+
+def execute(operator: Any, hook: Any) -> Any:
+    """Let an operator work as in a task; what it leaves in XCom is part of the answer."""
+    pushed: list[Any] = []
+    ti = SimpleNamespace(
+        dag_id="canaries",
+        run_id="direct",
+        task_id=operator.task_id,
+        map_index=-1,
+        xcom_push=lambda key, value: pushed.append([key, value]),
+    )
+    operator.hook = hook
+    return operator.translated(operator.run, {"ti": ti}), pushed
+
+
+def represent(conn_id: str, hook: Any) -> str:
+    """What Python shows of everything that holds a secret."""
+    from airflow_provider_b24.rest.oauth import Grant
+    from airflow_provider_b24.rest.replies import RawReply
+    from airflow_provider_b24.rest.tokens import FileTokenStore, MemoryTokenStore, TokenPair
+
+    client = hook.get_conn()
+    pair = TokenPair(SECRETS["access token"], SECRETS["refresh token"])
+    memory = MemoryTokenStore()
+    memory.save(pair)
+    operator = make("get", "x", conn_id)
+    operator.hook = hook
+    things = [
+        hook,
+        hook.config,
+        hook.config.credentials,
+        client,
+        client.transport,
+        client._auth,
+        getattr(client._auth, "_store", None),
+        operator,
+        pair,
+        Grant(pair),
+        memory,
+        FileTokenStore(FOLDER / "tokens", "x"),
+        RawReply(200, pair.to_json().encode()),
+    ]
+    return "\n".join(f"{conn_id} {type(thing).__name__}: {thing!r} {thing!s}" for thing in things)
+
+
+def use_commands(cases: Cases) -> dict[str, str]:
+    """The command that makes a connection, and Airflow's own that tests one."""
+    from airflow_provider_b24.cli.__main__ import main
+
+    url = cases.connections["fine"]["host"]
+    portal = cases.portals["fine"]
+    portal.add_app(APP, SECRETS["client secret"])
+    outcomes: dict[str, str] = {}
+
+    def run(name: str, *more: str, server: str = url, which: str = "client secret", code: str = "") -> None:
+        os.environ |= {
+            "BITRIX24_CLIENT_SECRET": SECRETS[which],
+            "BITRIX24_CODE": code or portal.issue_code(APP),
+        }
+        command = ["authorize", url, "--client-id", APP, "--oauth-server", server, "--allow-http"]
+        try:
+            main([*command, *(more or ("--conn-id", f"made_by_{name}"))])
+            outcomes[name] = ""
+        except SystemExit as error:
+            outcomes[name] = str(error.code)
+
+    for name in ("fine", "refused", "no_name", "echo", "moved_to_foreign_host", "tls"):
+        if name in cases.connections:
+            run(name, server=cases.connections[name]["host"])
+    wrong = SECRETS["wrong authorisation code"]
+    address = "https://app.example/?code={}&scope=crm"
+    run("address", code=address.format(quote(portal.issue_code(APP), safe="")))
+    run("again", "--conn-id", "made_by_fine")
+    run("replace", "--conn-id", "made_by_fine", "--replace")
+    run("wrong_code", code=wrong)
+    run("foreign_address", code=address.format(quote(wrong, safe="")) + "&state=foreign")
+    run("wrong_secret", which="wrong client secret")
+    for form in ("json", "uri"):  # it prints secrets only where it is asked to
+        with (FOLDER / "printed.txt").open("a") as printed, contextlib.redirect_stdout(printed):
+            run(form, "--print", form)
+    del os.environ["BITRIX24_CLIENT_SECRET"], os.environ["BITRIX24_CODE"]
+    for conn_id in ("fine", "fine_app", "made_by_fine", "refused", "wrong_webhook", "in_host", "echo_app"):
+        outcomes[f"test {conn_id}"] = run_airflow("connections", "test", conn_id)
+    return outcomes
+
+
+def run_airflow(*command: str) -> str:
+    """Run a command of Airflow's in this process; return why it failed, or nothing."""
+    from airflow.cli.cli_parser import get_parser
+
+    args = get_parser().parse_args(command)
+    with mock.patch.dict(os.environ, {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}):
+        try:
+            args.func(args)
+        except SystemExit as error:
+            return str(error.code)
+    return ""
+
+
+def plant() -> None:
+    """Put a canary where each kind of evidence is looked for."""
+    text = PLANTED["planted canary"]
+    os.environ["CANARY_PLANTED"] = text
+    try:
+        raise ValueError(text)
+    except ValueError as error:
+        note_error("planted", error)
+    append("locals.txt", f"text = {text!r}")
+    append("reprs.txt", repr(text))
+    (REPORTS / "planted.jsonl.gz").write_bytes(gzip.compress(json.dumps(text).encode()))
+
+
+def log_everything() -> None:
+    """Put every logger at DEBUG."""
+    for logger in [logging.root, *logging.root.manager.loggerDict.values()]:
+        if isinstance(logger, logging.Logger):
+            logger.setLevel(logging.DEBUG)
+    tame_structlog(logging.DEBUG)
+
+
+def main() -> None:
+    DAGS.mkdir(parents=True)
+    started = time.monotonic()
+    from airflow.utils.db import initdb
+
+    initdb()
+    share_api_server()
+    print(f"harvest: database {time.monotonic() - started:.1f} s")
+    numbers = itertools.count()
+    names = {20: "authorisation code", 35: "rotated token"}
+    imitation = SimpleNamespace(token_hex=lambda size: f"{SECRETS[names[size]]}-{next(numbers)}")
+    with (
+        contextlib.ExitStack() as stack,
+        (EVIDENCE / "records.txt").open("w") as records,
+        mock.patch.multiple(pacing.SystemClock, now=Clock.now, sleep=Clock.sleep),
+        mock.patch.object(oauth, "secrets", imitation),
+    ):
+        everything = Everything(records)
+        logging.getLogger().addHandler(everything)
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        masker = Masker()
+        masker.take_over(stack)
+        cases = Cases(stack)
+        add_cases(cases, FOLDER)
+        store(cases)
+        plant()
+        log_everything()
+        outcomes: dict[str, Any] = {"tasks": run_tasks(cases)}
+        print(f"harvest: tasks {time.monotonic() - started:.1f} s")
+        outcomes["answers"] = use_hooks(cases)
+        print(f"harvest: hooks {time.monotonic() - started:.1f} s")
+        outcomes["commands"] = use_commands(cases)
+        print(f"harvest: commands {time.monotonic() - started:.1f} s")
+        with WebServer(FOLDER / "webserver.txt") as api:
+            stored = {name: fields for name, fields in cases.connections.items() if name != "endless"}
+            try_connections(api, stored, FOLDER / "answers.txt")
+            print(f"harvest: connections in the form {time.monotonic() - started:.1f} s")
+            outcomes["web"] = read_everything(api, "canaries", [*stored], FOLDER / "answers.txt")
+        print(f"harvest: web server {time.monotonic() - started:.1f} s")
+        outcomes["idle faults"] = [
+            f"{name} {fault.kind}"
+            for name, portal in cases.portals.items()
+            for fault in portal.faults
+            if not fault.fired
+        ]
+        (FOLDER / "told.json").write_text(json.dumps(sorted(masker.told)))
+        outcomes["refreshes"] = sum(portal.refreshes for portal in cases.portals.values())
+        logging.getLogger().removeHandler(everything)
+    (FOLDER / "outcomes.json").write_text(json.dumps(outcomes, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""One operator of each kind, the same for DAGs and for calls from elsewhere."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_b24.operators import bitrix24, contact_company, sync
+
+REPORTS = Path(os.environ.get("CANARY_REPORTS", ""))
+ADD, GET = "crm.contact.company.add", "crm.contact.company.items.get"
+ALL = ("set", "get", "add", "delete", "clear", "fields", "sync", "any", "batch", "list")
+BAD_ITEMS = {
+    "set_nothing": {"items": []},
+    "set_an_unknown_key": {"items": [{"companyid": 8}]},
+    "set_one_twice": {"items": [8, 8]},
+    "set_no_number": {"items": [{"COMPANY_ID": "abc"}]},
+    "set_a_missing_contact": {"contact_id": 999999},
+    "set_a_ghost": {"items": [999999], "check_companies": True},
+}
+
+
+def make(kind: str, name: str, conn_id: str, **facts: Any) -> Any:
+    """An operator of a kind, with a connection."""
+    if kind in BAD_ITEMS:
+        facts |= BAD_ITEMS[kind]
+        kind = "set"
+    elif kind == "set_until_killed":
+        facts |= {"execution_timeout": timedelta(seconds=1)}
+        kind = "set"
+    classes = {
+        "set": contact_company.SetContactCompaniesOperator,
+        "get": contact_company.GetContactCompaniesOperator,
+        "add": contact_company.AddContactCompanyOperator,
+        "delete": contact_company.DeleteContactCompanyOperator,
+        "clear": contact_company.ClearContactCompaniesOperator,
+        "fields": contact_company.GetContactCompanyFieldsOperator,
+        "sync": sync.SyncContactCompaniesOperator,
+        "any": bitrix24.Bitrix24Operator,
+        "batch": bitrix24.Bitrix24BatchOperator,
+        "list": bitrix24.Bitrix24ListOperator,
+    }
+    calls = [[GET, {"id": 82}], [ADD, {"id": 82, "fields": {"COMPANY_ID": 8}}]]
+    arguments: dict[str, dict[str, Any]] = {
+        "set": {"contact_id": 82, "items": [8, 9]},
+        "get": {"contact_id": 82},
+        "add": {"contact_id": 82, "company_id": 9},
+        "delete": {"contact_id": 82, "company_id": 9},
+        "clear": {"contact_id": 83},
+        "sync": {"bindings": {"84": [8], "85": [9, 10]}, "report_path": str(REPORTS / f"{name}.jsonl")},
+        "any": {"method": "crm.contact.add", "parameters": {"fields": {"NAME": "Ana"}}},
+        "batch": {"calls": calls},
+        "list": {"method": "crm.contact.list", "output_path": str(REPORTS / f"{name}-rows.jsonl")},
+    }
+    facts = {"bitrix24_conn_id": conn_id} | arguments.get(kind, {}) | facts
+    return classes[kind](task_id=name, **facts)

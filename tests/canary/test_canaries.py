@@ -1,0 +1,198 @@
+"""No secret leaves the connection and the token store, whatever fails, whoever logs, at whatever level."""
+
+import base64
+import gzip
+import json
+import logging
+import re
+import sqlite3
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from tests.canary.canaries import PLANTED, SECRETS, Searcher, search_database
+from tests.canary.tasks import ALL, BAD_ITEMS
+
+pytestmark = pytest.mark.airflow
+
+# Under `dag.test()` Airflow 3 runs the supervisor in the task's process. At DEBUG that prints what it is told
+# to mask: these messages, whole lines of them and nothing beside, are passed over.
+TOLD_TO_MASK = re.compile(
+    rb"^(?:\S+ )?\[debug +\] (?:Sending request|Received message from task runner) +(?:\[[a-z.]+\] )?"
+    rb"(?:loc=\S+ )?msg=MaskSecret\(value=.*, name=(?:None|'[a-z_]+'), type='MaskSecret'\)$",
+    re.MULTILINE,
+)
+WORK = {"fine", "fine_app", "pasted", "moved_to_allowed_host", "tls_trusted", "tls_unverified"}
+WORK |= {"proxy", "proxy_app"}
+HALF_WORK = {"no_rights"}  # reads only
+FAILED = re.compile("Bitrix24[A-Za-z]*Error: |AirflowFailException: ")
+
+
+@pytest.fixture(scope="session")
+def searcher():
+    return Searcher(SECRETS)
+
+
+def show(hits):
+    return "\n".join(map(str, hits[:40]))
+
+
+def test_nothing_is_in_what_was_logged_and_printed(harvest, searcher):
+    printed = (harvest.folder / "stdout.txt").read_bytes()
+    hits = searcher.search(TOLD_TO_MASK.sub(b"", printed), "stdout")
+    hits += searcher.search(harvest.read("stderr.txt"), "stderr")
+    assert not hits, show(hits)
+
+
+def test_nothing_is_in_log_records_before_anything_masks_them(harvest, searcher):
+    hits = searcher.search(harvest.read("evidence/records.txt"), "records")
+    assert not hits, show(hits)
+
+
+def test_nothing_is_in_the_metadata_database(harvest, searcher):
+    hits = search_database(searcher, harvest.database)
+    hits += searcher.search(harvest.database.read_bytes(), "a page of the database")
+    assert not hits, show(hits)
+
+
+@pytest.mark.parametrize("file", ["errors.txt", "pickles.txt", "locals.txt", "reprs.txt"])
+def test_nothing_is_in_what_python_shows(harvest, searcher, file):
+    hits = searcher.search(harvest.read(f"evidence/{file}"), file)
+    assert not hits, show(hits)
+
+
+def test_nothing_is_in_any_file(harvest, searcher):
+    """Airflow's logs, reports and their parts, what processes share, and what every call answered."""
+    seen_above = {harvest.folder / "stdout.txt", *(harvest.folder / "evidence").iterdir()}
+    secret_by_order = {harvest.folder / name for name in ("printed.txt", "told.json")}
+    hits = searcher.search_files(harvest.folder, seen_above | secret_by_order)
+    assert not hits, show(hits)
+
+
+def test_only_the_command_that_is_asked_to_show_the_connection_shows_it(harvest, searcher):
+    found = {hit.canary for hit in searcher.search(harvest.read("printed.txt"))}
+    assert found == {"client secret", "rotated token"}
+
+
+def test_everything_secret_is_told_to_the_masker_in_the_forms_it_has_inside_addresses(harvest):
+    told = set(json.loads(harvest.read("told.json")))
+    names = set(SECRETS) - {
+        "code in Host",  # refused connections: nothing is taken from them
+        "code in Login",
+        "authorisation code",  # of the command, which logs nothing
+        "wrong authorisation code",
+        "rotated token",  # numbered: see below
+    }
+    texts = [SECRETS[name] for name in names]
+    texts += [text for text in told if text.startswith(SECRETS["rotated token"])]
+    assert len(texts) > len(names)
+    forms = {form for text in texts for form in (text, quote(text), quote(text, safe=""), quote_plus(text))}
+    assert not forms - told
+    assert any(text.endswith(f"/rest/1/{SECRETS['webhook code']}") for text in told)
+
+
+def test_the_searches_find_what_is_planted(harvest):
+    """Each place that is searched above holds a canary of another kind, put there on purpose."""
+    searcher = Searcher(PLANTED)
+    tables = {hit.place.partition(".")[0] for hit in search_database(searcher, harvest.database)}
+    assert tables >= {"xcom", "rendered_task_instance_fields"}
+    assert searcher.search(harvest.database.read_bytes())
+    printed = (harvest.folder / "stdout.txt").read_bytes()
+    assert searcher.search(TOLD_TO_MASK.sub(b"", printed))
+    files = {hit.place for hit in searcher.search_files(harvest.folder)}
+    evidence = {f"evidence/{name}.txt" for name in ("records", "errors", "pickles", "locals", "reprs")}
+    assert files >= evidence | {"answers.txt", "reports/planted.jsonl.gz"}
+
+
+def test_the_exception_for_the_supervisor_is_no_hole(searcher):
+    secret = SECRETS["webhook code"]
+    start = "2026-01-01T00:00:00Z [debug    ] Sending request                loc=supervisor.py:2055 msg="
+    mask = f"{start}MaskSecret(value='{secret}', name=None, type='MaskSecret')"
+    assert not searcher.search(TOLD_TO_MASK.sub(b"", mask.encode()))
+    for leak in (
+        f"{mask} {secret}",
+        f"{secret} {mask}",
+        mask.replace("MaskSecret", "PutVariable"),
+        mask.replace("debug    ", "info     "),
+    ):
+        assert searcher.search(TOLD_TO_MASK.sub(b"", leak.encode())), leak
+
+
+def test_the_canaries_were_let_fly(harvest):
+    """What is searched was really done: faults struck, what should work worked, what should fail failed."""
+    outcomes = harvest.outcomes
+    assert outcomes["idle faults"] == []
+    assert outcomes["refreshes"] > 50
+    assert outcomes["web"]["200"] > 300
+    for conn_id, answers in outcomes["answers"].items():
+        assert answers["test"].startswith("(True" if conn_id in WORK | HALF_WORK else "(False"), conn_id
+        failed = {kind for kind in (*ALL, *BAD_ITEMS) if FAILED.match(answers[kind])}
+        if conn_id not in HALF_WORK:
+            assert failed == (set(BAD_ITEMS) if conn_id in WORK else {*ALL, *BAD_ITEMS}), (conn_id, answers)
+    for task, state in outcomes["tasks"].items():
+        conn_id, _, kind = task.partition("-")
+        if conn_id in {*WORK, "plant"} and kind not in BAD_ITEMS:
+            assert state == "success", task
+        elif conn_id not in HALF_WORK:
+            assert state == "failed", task
+    assert {f"fine-{kind}" for kind in ALL} <= set(outcomes["tasks"])
+
+
+def test_the_commands_did_what_they_should(harvest):
+    commands = harvest.outcomes["commands"]
+    worked = {name for name, failure in commands.items() if not failure}
+    tests = {name for name in commands if name.startswith("test ")}  # on Airflow 2 they never fail
+    assert worked >= {"test fine", "test fine_app", "test made_by_fine"}
+    assert worked - tests == {"fine", "address", "replace", "json", "uri"}, commands
+    with sqlite3.connect(harvest.database) as database:
+        made = database.execute(
+            "SELECT conn_id FROM connection WHERE conn_id LIKE 'made%' AND is_extra_encrypted"
+        )
+        assert sorted(conn_id for (conn_id,) in made) == ["made_by_address", "made_by_fine"]
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        pytest.param(lambda text: text, id="as it is"),
+        pytest.param(lambda text: text[:14], id="cut"),
+        pytest.param(lambda text: f"...{text[-14:]}", id="cut in front"),
+        pytest.param(quote, id="in a path"),
+        pytest.param(lambda text: quote(text, safe=""), id="in an address"),
+        pytest.param(lambda text: quote_plus(f"a b {text}"), id="in a form"),
+        pytest.param(lambda text: json.dumps({"auth": text}), id="in JSON"),
+        pytest.param(lambda text: json.dumps({"auth": text}, ensure_ascii=False), id="in readable JSON"),
+        pytest.param(lambda text: json.dumps({"body": json.dumps({"auth": text})}), id="in JSON in JSON"),
+        pytest.param(lambda text: repr({"auth": text}), id="in a dict"),
+        pytest.param(lambda text: repr(json.dumps({"auth": text}).encode()), id="in bytes"),
+        pytest.param(lambda text: base64.b64encode(f"user:{text}".encode()).decode(), id="in base64"),
+        pytest.param(lambda text: base64.b64encode(f"me:{text}:".encode()).decode(), id="in shifted base64"),
+        pytest.param(lambda text: base64.urlsafe_b64encode(f"i:{text}".encode()).decode(), id="in base64url"),
+        pytest.param(
+            lambda text: base64.b64encode(json.dumps([text]).encode()).decode(), id="JSON in base64"
+        ),
+    ],
+)
+def test_a_canary_is_found_in_every_form(searcher, hide):
+    for name, secret in SECRETS.items():
+        assert name in {hit.canary for hit in searcher.search(f"before {hide(secret)} after")}
+
+
+def test_a_canary_is_found_in_a_log_a_database_and_a_file(searcher, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("somebody").debug("POST /rest/1/%s/profile", SECRETS["webhook code"])
+    assert searcher.search(caplog.text)
+    with sqlite3.connect(tmp_path / "some.db") as database:
+        database.execute("CREATE TABLE xcom (key TEXT, value BLOB)")
+        database.execute("INSERT INTO xcom VALUES ('k', ?)", [json.dumps(SECRETS["access token"]).encode()])
+    places = {(hit.place, hit.canary) for hit in search_database(searcher, tmp_path / "some.db")}
+    assert places == {("xcom.value", "access token")}
+    (tmp_path / "report.jsonl.parts").mkdir()
+    part = tmp_path / "report.jsonl.parts" / "part-000000.jsonl.gz"
+    part.write_bytes(gzip.compress(SECRETS["client secret"].encode()))
+    places = {hit.place for hit in searcher.search_files(tmp_path)}
+    assert places == {"some.db", "report.jsonl.parts/part-000000.jsonl.gz"}
+
+
+def test_nothing_is_found_where_nothing_is(searcher):
+    assert not searcher.search("POST /rest/1/***/profile, code, token, secret")

@@ -1,0 +1,125 @@
+"""No secret leaves real workers either: scheduler, supervisor, log files and the API's answers about them."""
+
+import json
+import os
+
+import pytest
+from cryptography.fernet import Fernet
+
+from airflow_provider_b24.sandbox import PortalServer, seeded_portal
+from tests.canary.canaries import SECRETS, Searcher, search_database
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+
+DAGS = """
+    from datetime import datetime
+    from airflow.providers.common.compat.sdk import DAG, task
+    from tests.canary.tasks import make
+
+    @task
+    def use_hook(conn_id):
+        from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+        hook = Bitrix24Hook(conn_id)
+        print(hook, hook.test_connection())
+        return hook.set_contact_companies(82, [8])
+
+    with DAG(dag_id="canaries", schedule=None, start_date=datetime(2026, 1, 1)):
+        for conn_id in ("fine", "fine_app", "wrong_webhook", "refused_refresh"):
+            make("set", f"{conn_id}-set", conn_id)
+            make("sync", f"{conn_id}-sync", conn_id)
+            use_hook.override(task_id=f"{conn_id}-hook")(conn_id)
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("workers")
+
+
+@pytest.fixture(scope="module")
+def states(home):
+    """The states of the tasks of a run, whose evidence is left in the folder."""
+    pytest.importorskip("airflow", reason="needs Airflow")
+    from tests.canary.api import API, Api, read_everything
+    from tests.canary.web import try_connections
+    from tests.faults.real_airflow import RealAirflow
+
+    portal = seeded_portal()
+    portal.add_webhook(1, SECRETS["webhook code"])
+    portal.add_app("local.canary", SECRETS["client secret"])
+    portal.token_lifetime = 0
+    access, refresh = portal.issue_tokens("local.canary")
+    portal.token_lifetime = 3600
+    for name in ("reports", "tmp"):
+        (home / name).mkdir()
+    settings = {
+        "AIRFLOW__BITRIX24__PATIENCE": "0.2",
+        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        "CANARY_REPORTS": str(home / "reports"),
+        "TMPDIR": str(home / "tmp"),
+    }
+    with PortalServer(portal) as server, RealAirflow(home, DAGS, {}, settings) as airflow:
+        connections = make_connections(server.url.rstrip("/"), access, refresh)
+        api = Api(airflow.url, airflow.session)
+        for conn_id, fields in connections.items():
+            body = {"connection_id": conn_id, "conn_type": "bitrix24"} | fields
+            body["extra"] = json.dumps(fields["extra"])
+            assert api.ask("POST", f"{API}/connections", json=body).ok
+        airflow.start("canaries")
+        airflow.wait_until_ended("canaries", 400)
+        try_connections(api, connections, home / "answers.txt")
+        read_everything(api, "canaries", [*connections], home / "answers.txt")
+        (run,) = api.entries("/dags/canaries/dagRuns")
+        tasks = api.entries(f"/dags/canaries/dagRuns/{run['dag_run_id']}/taskInstances")
+        (home / "rotated.json").write_text(
+            json.dumps([*{refresh, *portal.apps._access, *portal.apps._refresh}])
+        )
+        return {task["task_id"]: task["state"] for task in tasks}
+
+
+def make_connections(url, access, refresh):
+    app = {"client_id": "local.canary", "client_secret": SECRETS["client secret"], "oauth_server": url}
+    open_to_all = {"plan": "none", "allow_http": True}
+    return {
+        "fine": {"host": url, "login": "1", "password": SECRETS["webhook code"], "extra": open_to_all},
+        "wrong_webhook": {
+            "host": url,
+            "login": "1",
+            "password": SECRETS["wrong webhook code"],
+            "extra": open_to_all,
+        },
+        "fine_app": {
+            "host": url,
+            "extra": app | open_to_all | {"access_token": access, "refresh_token": refresh},
+        },
+        "refused_refresh": {
+            "host": url,
+            "extra": app | open_to_all | {"refresh_token": SECRETS["refused refresh token"]},
+        },
+    }
+
+
+def test_the_tasks_ran(states):
+    works = {task: "success" if task.startswith("fine") else "failed" for task in states}
+    assert len(states) == 12
+    assert states == works
+
+
+def test_nothing_is_in_any_file_or_table(states, home):
+    rotated = {
+        f"token {number}": token for number, token in enumerate(json.loads(read(home, "rotated.json")))
+    }
+    assert len(rotated) == 4  # the first pair and the one after it
+    (home / "rotated.json").unlink()
+    searcher = Searcher(SECRETS | rotated)
+    hits = searcher.search_files(home) + search_database(searcher, home / "airflow.db")
+    assert not hits, "\n".join(map(str, hits[:40]))
+    logs = [log for log in (home / "logs").rglob("*.log") if "debug" in log.read_text().lower()]
+    assert len(logs) >= 12
+    assert os.path.getsize(home / "answers.txt") > 100_000
+
+
+def read(home, name):
+    return (home / name).read_text()

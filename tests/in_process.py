@@ -1,0 +1,26 @@
+"""What `dag.test()` needs on some lines of Airflow to be quick and readable."""
+
+import contextlib
+import functools
+
+
+def tame_structlog(level: int) -> None:
+    """Airflow 3.0 leaves structlog at its default, which says all and shows local variables in tracebacks."""
+    with contextlib.suppress(ImportError):  # Airflow 2 has no structlog
+        import structlog
+
+        if not structlog.is_configured():
+            dev = structlog.dev
+            to_text = dev.ConsoleRenderer(colors=False, exception_formatter=dev.plain_traceback)
+            structlog.configure(
+                processors=[structlog.processors.add_log_level, dev.set_exc_info, to_text],
+                wrapper_class=structlog.make_filtering_bound_logger(level),
+            )
+
+
+def share_api_server() -> None:
+    """Airflow 3.0 makes an API server with a thread for each task it runs in process, and stops none."""
+    with contextlib.suppress(ImportError):  # Airflow 2 has none
+        from airflow.sdk.execution_time import supervisor
+
+        supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
