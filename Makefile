@@ -28,8 +28,8 @@ lint: setup  ## Check style and types
 	$(VENV_PYTHON) -m mypy
 
 .PHONY: matrix
-matrix: setup  ## Run the tests that meet Airflow on 2.11, 3.0 and the newest
-	@$(VENV_PYTHON) .dev/matrix.py $(ARGS)
+matrix: setup  ## Run the tests that meet Airflow on 2.11, 3.0 and the newest; some: make matrix LINE="2.11 3.0"
+	@$(VENV_PYTHON) .dev/matrix.py $(addprefix --line=,$(LINE)) $(ARGS)
 
 .PHONY: bench
 bench: setup  ## Measure this package beside other clients of Bitrix24
