@@ -82,6 +82,8 @@ def read_address(text: str, scheme: str = "https") -> Address:
         raise Bitrix24ConfigError("it holds a name or password before '@', which has no place there")
     if parts.query or parts.fragment:
         raise Bitrix24ConfigError("it holds '?' or '#', which have no place there")
+    if holds_webhook(parts.path):
+        raise Bitrix24ConfigError("it is a webhook's address, which is secret and has no place there")
     prefix = parts.path.rstrip("/").removesuffix("/rest")
     if not _PREFIX.fullmatch(prefix) or "/.." in prefix or "/./" in f"{prefix}/":
         raise Bitrix24ConfigError("its path is not one that a portal can have")
@@ -134,7 +136,7 @@ def is_code(text: str) -> bool:
 
 def holds_webhook(text: str) -> bool:
     """Whether a text looks like a webhook's address, so that it must not be quoted."""
-    return re.search(r"/rest/(?:api/)?[0-9]+(?:/|$)", text) is not None
+    return re.search(r"/rest/+(?:api/+)?[0-9]+(?:/|$)", text, re.IGNORECASE) is not None
 
 
 def same_family(old: str, new: str) -> bool:

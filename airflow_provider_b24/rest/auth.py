@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_b24.rest.calls import Signed
 from airflow_provider_b24.rest.config import Webhook
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 class Auth(Protocol):
     """Signs requests, and renews what has expired."""
 
-    def sign(self, method: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-        """Return path and body of a request; called anew for every attempt."""
+    def sign(self, method: str, params: Mapping[str, Any]) -> Signed:
+        """Return a request with its credentials; called anew for every attempt."""
 
-    def renew(self, signed: Mapping[str, Any]) -> bool:
+    def renew(self, signed: Signed) -> bool:
         """Get new credentials after the portal called those in ``signed`` expired; False: there are none."""
 
 
@@ -30,10 +31,10 @@ class WebhookAuth:
     def __init__(self, webhook: Webhook) -> None:
         self._webhook = webhook
 
-    def sign(self, method: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-        return f"/rest/{self._webhook.user_id}/{self._webhook.code}/{method}", params
+    def sign(self, method: str, params: Mapping[str, Any]) -> Signed:
+        return Signed(f"/rest/{self._webhook.user_id}/{self._webhook.code}/{method}", params)
 
-    def renew(self, signed: Mapping[str, Any]) -> bool:
+    def renew(self, signed: Signed) -> bool:
         return False
 
 

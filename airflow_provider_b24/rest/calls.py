@@ -102,6 +102,14 @@ class Call:
         return is_repeatable(self.method)
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A request with its credentials; its ``repr`` tells neither path nor body."""
+
+    path: str = field(repr=False)
+    body: Mapping[str, Any] = field(repr=False)
+
+
 def json_params(call: Call) -> dict[str, Any]:
     """Return the call's parameters as plain JSON values, for the body of a single request."""
     try:

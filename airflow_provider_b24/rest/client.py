@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pendulum
 
 from airflow_provider_b24.rest.auth import Auth
-from airflow_provider_b24.rest.calls import MAX_BATCH, Call, batch_command, json_params
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed, batch_command, json_params
 from airflow_provider_b24.rest.engine import Run
 from airflow_provider_b24.rest.errors import (
     Bitrix24Error,
@@ -23,11 +23,18 @@ from airflow_provider_b24.rest.pacing import Bucket, Clock, Ledger, SystemClock
 from airflow_provider_b24.rest.paging import Paging
 from airflow_provider_b24.rest.redaction import without_frames
 from airflow_provider_b24.rest.replies import Outcome, Reply, read_batch, read_reply
-from airflow_provider_b24.rest.retry import PATIENCE, Patience, fate, long_wait, was_executed
+from airflow_provider_b24.rest.retry import (
+    MAX_REPLAYS,
+    PATIENCE,
+    Patience,
+    fate,
+    long_wait,
+    was_executed,
+)
 from airflow_provider_b24.rest.transport import Transport
 
-MAX_REPLAYS = 3  # of one request whose access token had expired
 _REFERENCES = ("$result[", "$next[", "$total[")
+T = TypeVar("T")
 
 
 class Client:
@@ -118,26 +125,35 @@ class Client:
         """
         Send one request once; an expired token is renewed and the request replayed.
 
-        What it raises carries no frames of the request.
+        More than one replay is needed where a token taken over from another task ends before its use.
+        What it raises carries no frames of the request, as with ``sign``, ``send`` and ``renew``.
         """
-        try:
-            return self._attempt(method, params)
-        except BaseException as error:  # noqa: BLE001 - also of a task's timeout, and raised again
-            failure = error
-        raise without_frames(failure)
-
-    def _attempt(self, method: str, params: Mapping[str, Any]) -> Reply:
-        """More than one replay is needed where a token taken over from another task ends before its use."""
         replays = 0
         while True:
-            path, body = self._auth.sign(method, params)
+            signed = self.sign(method, params)
             try:
-                raw = self.transport.send(path, body, method)
-                return read_reply(raw, method, secrets=[str(body.get("auth", ""))])
+                return self.send(method, signed)
             except Bitrix24TokenExpiredError:
-                if replays == MAX_REPLAYS or not self._auth.renew(body):
+                if replays == MAX_REPLAYS or not self.renew(signed):
                     raise
             replays += 1
+
+    def sign(self, method: str, params: Mapping[str, Any]) -> Signed:
+        """Return a request with its credentials; the first token may have to be got for that."""
+        return _cleanly(lambda: self._auth.sign(method, params))
+
+    def send(self, method: str, signed: Signed) -> Reply:
+        """Send one request once and read the answer; alone of these it may be called in any thread."""
+        return _cleanly(lambda: self._send(method, signed))
+
+    def renew(self, signed: Signed) -> bool:
+        """Replace the credentials of a request that the portal called expired; False: there are no others."""
+        return _cleanly(lambda: self._auth.renew(signed))
+
+    def _send(self, method: str, signed: Signed) -> Reply:
+        raw = self.transport.send(signed.path, signed.body, method)
+        secrets = (*self.transport.config.credentials.secrets, str(signed.body.get("auth", "")))
+        return read_reply(raw, method, secrets)
 
     def note_refusal(self, error: Bitrix24Error, method: str) -> None:
         """Remember a limit's refusal, and put the time to wait for into the error."""
@@ -215,6 +231,14 @@ class Client:
             return read_batch(reply, chunk, halt)
         except Bitrix24Error as error:
             return [Outcome(call, fate(error), error=error) for call in chunk]
+
+
+def _cleanly(action: Callable[[], T]) -> T:
+    try:
+        return action()
+    except BaseException as error:  # noqa: BLE001 - also of a task's timeout, and raised again
+        failure = error
+    raise without_frames(failure)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -14,6 +14,10 @@ class Webhook:
     user_id: int
     code: str = field(repr=False)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.code,)
+
 
 @dataclass(frozen=True)
 class OAuthApp:
@@ -28,6 +32,10 @@ class OAuthApp:
     access_token: str = field(default="", repr=False)
     refresh_token: str = field(default="", repr=False)
     server: str = OAUTH_SERVER
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.client_secret, self.access_token, self.refresh_token)))
 
 
 @dataclass(frozen=True)

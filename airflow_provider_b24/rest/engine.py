@@ -13,16 +13,17 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from airflow_provider_b24.rest.calls import MAX_BATCH, Call, batch_command
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
 from airflow_provider_b24.rest.errors import (
     Bitrix24Error,
-    Bitrix24InputError,
     Bitrix24LimitError,
     Bitrix24OperatingLimitError,
+    Bitrix24TokenExpiredError,
     Bitrix24UnknownOutcomeError,
 )
 from airflow_provider_b24.rest.replies import Outcome, Reply, read_batch
-from airflow_provider_b24.rest.retry import FIRST_PAUSE, fate, long_wait, was_executed
+from airflow_provider_b24.rest.retry import FIRST_PAUSE, MAX_REPLAYS, fate, long_wait, was_executed
+from airflow_provider_b24.rest.slot import Slot
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
@@ -31,32 +32,6 @@ WINDOW_BATCHES = 4  # batches in the window for each request in flight
 MAX_TRIES = 12  # lost or failed tries of one call, after which its error is its outcome
 ANSWERED_TRIES = 4  # of a call that the portal itself says it failed at, while it answers others
 FIRST_ANSWER = 0.05  # seconds the first request goes alone: a full bucket refuses it sooner than that
-
-
-class _Slot:
-    """One call in the window."""
-
-    __slots__ = ("call", "command", "outcome", "settling", "tries")
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.outcome: Outcome | None = None
-        self.tries = 0
-        self.settling = False
-        try:
-            self.command = batch_command(call)
-        except Bitrix24InputError as error:
-            self.command = ""
-            self.outcome = Outcome(call, "failure", error=error)
-
-    @property
-    def sent(self) -> Call:
-        """The call that travels for this slot: itself, or the read that settles what became of it."""
-        return self.call.settlement.read if self.settling and self.call.settlement else self.call
-
-    def settle(self, settling: bool) -> None:
-        self.settling = settling
-        self.command = batch_command(self.sent)
 
 
 class Run:
@@ -69,9 +44,9 @@ class Run:
         self._parallel = client.transport.config.max_parallel
         self._source = iter(calls)
         self._patience = client.patience()
-        self._window: deque[_Slot] = deque()
-        self._ready: deque[_Slot] = deque()
-        self._flights: dict[Future[Reply], list[_Slot]] = {}
+        self._window: deque[Slot] = deque()
+        self._ready: deque[Slot] = deque()
+        self._flights: dict[Future[Reply], tuple[list[Slot], Signed]] = {}
         self._turn: tuple[float, int] | None = None
         self._pause_until = 0.0
         self._opened_at: float | None = None
@@ -101,13 +76,13 @@ class Run:
         taken = 0
         for call in itertools.islice(self._source, room):
             taken += 1
-            slot = _Slot(call)
+            slot = Slot(call)
             self._window.append(slot)
             if slot.outcome is None:
                 self._queue(slot)
         self._exhausted = taken < room
 
-    def _queue(self, slot: _Slot) -> None:
+    def _queue(self, slot: Slot) -> None:
         if self._ended is None:
             self._ready.append(slot)
         else:
@@ -168,11 +143,11 @@ class Run:
     def _ready_at(self, method: str) -> float:
         return max(self._ledger.ready_at("batch"), self._ledger.ready_at(method))
 
-    def _load(self) -> list[_Slot]:
+    def _load(self) -> list[Slot]:
         """Choose the next batch: input order, as many of each method as its operating time has room for."""
         rooms: dict[str, int] = {}
-        cargo: list[_Slot] = []
-        left: list[_Slot] = []
+        cargo: list[Slot] = []
+        left: list[Slot] = []
         most = MAX_BATCH
         now = self._clock.now()
         while self._ready and len(cargo) < most:
@@ -193,13 +168,19 @@ class Run:
         self._ready.extendleft(reversed(left))
         return cargo
 
-    def _depart(self, pool: ThreadPoolExecutor, cargo: list[_Slot]) -> None:
+    def _depart(self, pool: ThreadPoolExecutor, cargo: list[Slot]) -> None:
         for method, calls in Counter(slot.sent.method for slot in cargo).items():
             self._ledger.start(method, calls)
         if self._opened_at is None:
             self._opened_at = self._clock.now()
         params = {"halt": 0, "cmd": [slot.command for slot in cargo]}
-        self._flights[pool.submit(self._client.attempt, "batch", params)] = cargo
+        try:
+            signed = self._client.sign("batch", params)
+        except Bitrix24Error as error:
+            self._release(cargo)
+            self._lost(cargo, error)
+            return
+        self._flights[pool.submit(self._client.send, "batch", signed)] = cargo, signed
 
     # Receiving
 
@@ -207,18 +188,18 @@ class Run:
         if self._flights:
             done, _ = wait(self._flights, timeout=pause, return_when=FIRST_COMPLETED)
             for future in done:
-                self._land(future, self._flights.pop(future))
+                self._land(future, *self._flights.pop(future))
         elif pause is not None and pause > 0:
             self._clock.sleep(pause)
 
-    def _land(self, future: Future[Reply], cargo: list[_Slot]) -> None:
+    def _land(self, future: Future[Reply], cargo: list[Slot], signed: Signed) -> None:
         self._answered = True
         try:
             reply = future.result()
             outcomes = read_batch(reply, [slot.sent for slot in cargo])
         except Bitrix24Error as error:
             self._release(cargo)
-            self._lost(cargo, error)
+            self._refused(cargo, signed, error)
             return
         self._measure(reply, outcomes)
         self._release(cargo)
@@ -238,7 +219,7 @@ class Run:
             self._pause(self._patience.pause(failed[0]) or FIRST_PAUSE)
         self._send_again([slot for slot, _ in again])
 
-    def _release(self, cargo: list[_Slot]) -> None:
+    def _release(self, cargo: list[Slot]) -> None:
         for method, calls in Counter(slot.sent.method for slot in cargo).items():
             self._ledger.end(method, calls)
 
@@ -253,7 +234,7 @@ class Run:
             seconds = reply.time.duration * len(group) / len(outcomes)
             self._ledger.record(method, group[-1].time, calls=len(group), seconds=seconds)
 
-    def _resolve(self, slot: _Slot, outcome: Outcome) -> bool:
+    def _resolve(self, slot: Slot, outcome: Outcome) -> bool:
         """Give a slot its outcome; False if its call goes out again."""
         error = outcome.error
         if isinstance(error, Bitrix24LimitError):
@@ -267,7 +248,7 @@ class Run:
         slot.outcome = outcome
         return True
 
-    def _settled(self, slot: _Slot, outcome: Outcome) -> bool:
+    def _settled(self, slot: Slot, outcome: Outcome) -> bool:
         settlement = slot.call.settlement
         if not outcome.ok or settlement is None:
             slot.outcome = Outcome(slot.call, "unknown", error=outcome.error)
@@ -283,7 +264,7 @@ class Run:
         slot.settle(False)
         return False
 
-    def _may_go_again(self, slot: _Slot, error: Bitrix24Error, executed: bool) -> bool:
+    def _may_go_again(self, slot: Slot, error: Bitrix24Error, executed: bool) -> bool:
         """Whether a call goes out again after a lost answer or a server's failure; else set its outcome."""
         slot.tries += 1
         refused = isinstance(error, Bitrix24LimitError)
@@ -300,7 +281,27 @@ class Run:
         slot.outcome = Outcome(slot.call, "unknown" if executed else "failure", error=error)
         return False
 
-    def _lost(self, cargo: list[_Slot], error: Bitrix24Error) -> None:
+    def _refused(self, cargo: list[Slot], signed: Signed, error: Bitrix24Error) -> None:
+        """
+        A whole request failed: renew credentials that have expired, or see what else may be done.
+
+        This thread waits for it: Airflow 3.0's way to the token store is for one thread at a time.
+        """
+        replays = max(slot.renewals for slot in cargo)
+        if isinstance(error, Bitrix24TokenExpiredError) and replays < MAX_REPLAYS:
+            try:
+                renewed = self._client.renew(signed)
+            except Bitrix24Error as failure:
+                self._lost(cargo, failure)
+                return
+            if renewed:
+                for slot in cargo:
+                    slot.renewals += 1
+                self._send_again(cargo)
+                return
+        self._lost(cargo, error)
+
+    def _lost(self, cargo: list[Slot], error: Bitrix24Error) -> None:
         """A whole request failed: repeat what may be repeated, or end the run."""
         self._client.note_refusal(error, "batch")
         if isinstance(error, Bitrix24OperatingLimitError):
@@ -319,7 +320,7 @@ class Run:
     def _pause(self, seconds: float) -> None:
         self._pause_until = max(self._pause_until, self._clock.now() + seconds)
 
-    def _send_again(self, slots: list[_Slot]) -> None:
+    def _send_again(self, slots: list[Slot]) -> None:
         self._ready.extendleft(reversed(slots))
         if self._ended is not None:
             self._end(self._ended)

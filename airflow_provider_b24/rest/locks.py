@@ -18,6 +18,7 @@ from airflow_provider_b24.rest.pacing import Clock
 log = logging.getLogger(__name__)
 
 PATIENCE = 180.0  # seconds: longer than one exchange of tokens can take, timeouts included
+_TELL = 2.0  # seconds of waiting after which the log says so
 _POLL = 0.05  # seconds between two looks at a lock that somebody holds
 _THREADS = threading.Lock()  # stands in for all locks where there are no files
 
@@ -82,6 +83,7 @@ def open_own_file(path: Path) -> int:
 def _acquire(handle: int, clock: Clock) -> None:
     """Each opening of a file has a lock of its own, so threads exclude one another as processes do."""
     waited = 0.0
+    told = False
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,5 +95,8 @@ def _acquire(handle: int, clock: Clock) -> None:
             raise Bitrix24TransportError(
                 "another process has been renewing the tokens for too long", sent=False
             )
+        if waited > _TELL and not told:
+            told = True
+            log.info("Waiting for another task or process that renews the tokens of this connection")
         clock.sleep(_POLL)
         waited += _POLL

@@ -13,11 +13,13 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from airflow_provider_b24.rest.calls import Signed
 from airflow_provider_b24.rest.config import OAuthApp
 from airflow_provider_b24.rest.errors import Bitrix24AuthError, Bitrix24Error, Bitrix24TransportError
 from airflow_provider_b24.rest.locks import machine_lock
@@ -28,6 +30,7 @@ from airflow_provider_b24.rest.tokens import TokenPair, TokenStore, fingerprint
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 SecretListener = Callable[[str], None]
 PostForm = Callable[[str, Mapping[str, str]], RawReply]
 
@@ -96,32 +99,32 @@ class OAuthAuth:
         self._refused = {""}
         self._unsaved = False
 
-    def sign(self, method: str, params: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    def sign(self, method: str, params: Mapping[str, Any]) -> Signed:
         """
-        Return path and body of a request; the token is in the body, as addresses end up in logs.
+        Return a request with its token, which is in the body, as addresses end up in logs.
 
         :raises Bitrix24AuthError: the application has no access token and gets none.
         """
         with self._guard:
             pair = self._current()
             if not pair.access_token:
-                pair = self._pair = self._renewed(pair) or pair
-        return f"/rest/{method}", {**params, "auth": pair.access_token}
+                pair = self._pair = _to_its_end(lambda: self._renewed(pair)) or pair
+        return Signed(f"/rest/{method}", {**params, "auth": pair.access_token})
 
-    def renew(self, signed: Mapping[str, Any]) -> bool:
+    def renew(self, signed: Signed) -> bool:
         """
         Replace the access token that the portal called expired, by one refresh for all who share it.
 
         :raises Bitrix24AuthError: the authorisation server refuses; permanent.
         :raises Bitrix24TransportError: it does not answer; temporary.
         """
-        refused = str(signed.get("auth", ""))
+        refused = str(signed.body.get("auth", ""))
         with self._guard:
             pair = self._current()
             if pair.access_token != refused:
                 return True
             self._refused.add(refused)
-            new = self._renewed(pair)
+            new = _to_its_end(lambda: self._renewed(pair))
             self._pair = new or pair
             return new is not None
 
@@ -179,8 +182,11 @@ class OAuthAuth:
 
     def _keep(self, pair: TokenPair) -> TokenPair:
         """Save a new pair; should that fail for good, it still serves this process."""
-        self._tell_all(pair)
         self._unsaved = True
+        try:
+            self._tell_all(pair)
+        except Exception as error:  # noqa: BLE001 - a listener is anybody's code; the only pair must be saved
+            log.warning("New tokens could not be registered with the masker (%s)", type(error).__name__)
         for attempt in range(STORE_LOOKS):
             if attempt:
                 self._clock.sleep(STORE_PAUSE)
@@ -200,6 +206,17 @@ class OAuthAuth:
         for token in (pair.access_token, pair.refresh_token):
             if token:
                 self._tell(token)
+
+
+def _to_its_end(action: Callable[[], T]) -> T:
+    """
+    Run in a thread of its own and wait for its end, whatever happens.
+
+    A task's timeout is raised in the main thread. Between the exchange of a token and the saving of its
+    successor it would lose the only pair that is still good.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="bitrix24_tokens") as thread:
+        return thread.submit(action).result()
 
 
 def authorize_url(portal: str, client_id: str, state: str = "") -> str:

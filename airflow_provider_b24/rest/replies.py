@@ -51,12 +51,17 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A successful answer: ``result``, and for lists ``total`` and ``next``."""
+    """
+    A successful answer: ``result``, and for lists ``total`` and ``next``.
+
+    :param secrets: what the texts of errors inside must not quote.
+    """
 
     result: Any
     total: int | None = None
     next: int | None = None
     time: Timing = Timing()
+    secrets: Sequence[str] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,7 @@ def read_reply(raw: RawReply, method: str, secrets: Sequence[str] = ()) -> Reply
             total=_whole(body.get("total")),
             next=_next(body.get("next"), method),
             time=Timing.parse(body.get("time")),
+            secrets=secrets,
         )
     raise _unreadable(raw, method)
 
@@ -128,7 +134,7 @@ def read_batch(reply: Reply, calls: Sequence[Call], halt: bool = False) -> list[
         key = str(position)
         time = Timing.parse(times.get(key))
         if key in errors:
-            code, text = _code_and_text(errors[key])
+            code, text = (redact(part, *reply.secrets) for part in _code_and_text(errors[key]))
             error: Bitrix24Error = classify(code, text, None, call.method)
             halted = halted or (error if halt else None)
             outcomes.append(Outcome(call, "failure", error=error, time=time))

@@ -17,6 +17,7 @@ from airflow_provider_b24.rest.pacing import OPERATING_WINDOW, Clock
 from airflow_provider_b24.rest.replies import Status
 
 PATIENCE = 120.0  # seconds without any progress, after which a temporary error is passed on
+MAX_REPLAYS = 3  # of one request whose access token had expired
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between repetitions, before jitter
 
 

@@ -8,6 +8,7 @@ or context, for a traceback prints both: ours are raised after the ``except`` bl
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -37,6 +38,7 @@ _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
+_MOST_READS = 5  # of the environment
 # OpenSSL's words for a handshake that never became a connection, so that nothing was sent.
 _HANDSHAKE = re.compile(
     "CERTIFICATE|HANDSHAKE|WRONG_VERSION|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|HTTP_REQUEST"
@@ -119,7 +121,7 @@ class Transport:
         be vouched for by the public authorities and by those of ``ca_bundle`` (a proxy that opens TLS).
         """
         config, session = self.config, requests.Session()
-        environment = session.merge_environment_settings(url, {}, None, None, None)
+        environment = _environment(session, url)
         # Read once above: per request it costs time, and a ~/.netrc would add credentials of its own.
         session.trust_env = False
         session.headers.update(_HEADERS)
@@ -185,6 +187,14 @@ class Transport:
         if {new.host, f"{new.host}:{new.origin[1]}"} & set(self.config.allowed_hosts):
             return True
         return same_family(old.host, new.host) and (new.port is None or new.origin == old.origin)
+
+
+def _environment(session: requests.Session, url: str) -> Mapping[str, Any]:
+    """Read proxies and authorities from the environment, which other threads of Airflow change meanwhile."""
+    for _ in range(_MOST_READS - 1):
+        with contextlib.suppress(KeyError, RuntimeError):
+            return dict(session.merge_environment_settings(url, {}, None, None, None))
+    return dict(session.merge_environment_settings(url, {}, None, None, None))
 
 
 class _TrustingMore(HTTPAdapter):

@@ -3,6 +3,7 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
 
 
 class EchoServer(ThreadingHTTPServer):
@@ -26,9 +27,13 @@ class EchoServer(ThreadingHTTPServer):
 class _Echo(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        text = f"nothing is known about {self.path} with {self.headers} and {body}"
-        answer = json.dumps({"error": "ECHO", "error_description": text}).encode()
-        self.send_response(400)
+        parts = (self.path, self.path.split("/"), quote(self.path, safe=""))
+        text = f"nothing is known about {parts} with {self.headers} and {body}"
+        error = {"error": "ECHO", "error_description": text}
+        batch = {"result": {"result": [], "result_error": [error] * 50}}
+        is_batch = self.path.endswith("/batch")
+        answer = json.dumps(batch if is_batch else error).encode()
+        self.send_response(200 if is_batch else 400)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()

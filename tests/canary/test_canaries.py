@@ -104,6 +104,23 @@ def test_the_searches_find_what_is_planted(harvest):
     assert files >= evidence | {"answers.txt", "reports/planted.jsonl.gz"}
 
 
+def test_the_web_server_answered(harvest):
+    answers = re.split("^===== ", harvest.read("answers.txt"), flags=re.MULTILINE)
+    found = {}
+    for path in (
+        "/connections/fine",
+        "/connections/fine_app",
+        "/taskInstances/plant",
+        "/taskInstances/fine-set",
+        "/plant/xcomEntries/return_value",
+        "/fine-set/links",
+        "/fine-set/logs/1",
+    ):
+        (found[path],) = [answer for answer in answers if re.match(f"200 \\S*{path}\n", answer)]
+    planted = {path for path, answer in found.items() if Searcher(PLANTED).search(answer)}
+    assert planted == {"/taskInstances/plant", "/plant/xcomEntries/return_value"}  # fields as rendered, XCom
+
+
 def test_the_exception_for_the_supervisor_is_no_hole(searcher):
     secret = SECRETS["webhook code"]
     start = "2026-01-01T00:00:00Z [debug    ] Sending request                loc=supervisor.py:2055 msg="

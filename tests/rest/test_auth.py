@@ -2,13 +2,15 @@
 
 import logging
 import multiprocessing
+import signal
 import threading
+import time
 
 import pytest
 import requests
 
 from airflow_provider_b24.rest.auth import WebhookAuth, build_auth
-from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.rest.calls import Call, Signed
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.config import OAuthApp, PortalConfig, Webhook
 from airflow_provider_b24.rest.errors import (
@@ -75,8 +77,8 @@ def make_oauth_client(make_auth, clock):
 
 def test_a_webhook_is_part_of_the_path_and_does_not_renew():
     auth = WebhookAuth(Webhook(1, "code"))
-    assert auth.sign("profile", {"a": 1}) == ("/rest/1/code/profile", {"a": 1})
-    assert auth.renew({}) is False
+    assert auth.sign("profile", {"a": 1}) == Signed("/rest/1/code/profile", {"a": 1})
+    assert auth.renew(Signed("/rest/1/code/profile", {})) is False
 
 
 def test_a_token_travels_in_the_body_and_never_in_the_address(portal, tokens, make_oauth_client):
@@ -207,6 +209,72 @@ def test_a_store_that_was_silent_at_first_leads_on_with_its_own_refresh_token(
     assert (portal.refreshes, portal.refused_refreshes) == (2, 1)
 
 
+class Interruption(BaseException):
+    """As a task's timeout, it is raised by a signal, wherever the main thread is."""
+
+
+def test_an_interruption_does_not_lose_the_pair_that_was_just_exchanged(portal, clock, tokens, make_auth):
+    clock.sleep(3601)
+    store = MemoryTokenStore()
+    auth, transport = make_auth(store=store)
+    post = auth._post
+
+    def post_slowly(url, form):
+        answer = post(url, form)
+        signal.raise_signal(signal.SIGALRM)
+        time.sleep(0.3)
+        return answer
+
+    def interrupt(number, frame):
+        raise Interruption
+
+    auth._post = post_slowly
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(Interruption):
+            Client(transport, auth, clock=clock).call("profile")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert portal.refreshes == 1
+    assert store.load().refresh_token not in (None, tokens[1])
+    auth, transport = make_auth(store=store)
+    assert Client(transport, auth, clock=clock).call("profile").result["ID"] == "1"
+    assert portal.refused_refreshes == 0
+
+
+def test_a_listener_that_breaks_does_not_lose_the_new_pair(portal, clock, tokens, make_auth, caplog):
+    clock.sleep(3601)
+    store = MemoryTokenStore()
+    auth, transport = make_auth(store=store)
+
+    def break_down(secret):
+        raise RuntimeError(secret)
+
+    auth._tell = break_down
+    assert Client(transport, auth, clock=clock).call("profile").result["ID"] == "1"
+    pair = store.load()
+    assert pair is not None
+    assert "could not be registered with the masker (RuntimeError)" in caplog.text
+    assert pair.access_token not in caplog.text
+
+
+def test_a_run_renews_in_the_thread_that_drives_it(portal, clock, make_auth):
+    clock.sleep(3601)
+    auth, transport = make_auth()
+    threads = []
+    renew = auth.renew
+
+    def note_and_renew(signed):
+        threads.append(threading.current_thread())
+        return renew(signed)
+
+    auth.renew = note_and_renew
+    client = Client(transport, auth, clock=clock)
+    assert all(outcome.ok for outcome in client.run_all([Call("profile")] * 500))
+    assert set(threads) == {threading.main_thread()}
+    assert portal.refreshes == 1
+
+
 def test_a_used_up_refresh_token_is_a_permanent_error_that_says_what_to_do(portal, clock, make_oauth_client):
     clock.sleep(3601)
     make_oauth_client(store=MemoryTokenStore()).call("profile")
@@ -334,7 +402,7 @@ def test_auth_is_built_from_the_configuration(portal, tokens):
     assert isinstance(build_auth(webhook), WebhookAuth)
     app = OAuthApp("local.app", SECRET, *tokens, server=PORTAL)
     auth = build_auth(Transport(PortalConfig(PORTAL, app), adapter=PortalAdapter(portal)))
-    assert auth.sign("profile", {}) == ("/rest/profile", {"auth": tokens[0]})
+    assert auth.sign("profile", {}) == Signed("/rest/profile", {"auth": tokens[0]})
 
 
 def test_a_code_becomes_the_first_tokens_once(portal, tokens, clock):

@@ -198,6 +198,14 @@ def test_an_answer_without_results_is_no_answer_to_a_batch(result):
         read_batch(Reply(result), CALLS)
 
 
+def test_a_command_s_error_quotes_no_secret():
+    text = "POST /rest/1/c0de/profile, %2Frest%2F1%2Fc0de, t+k/n, t%2Bk%2Fn"
+    reply = Reply({"result": [], "result_error": [text] * 3}, secrets=("c0de", "t+k/n"))
+    for outcome in read_batch(reply, CALLS):
+        assert str(outcome.error).count("***") == 4
+        assert not [part for part in ("c0de", "k/n", "k%2Fn") if part in str(outcome.error)]
+
+
 maps = st.fixed_dictionaries(
     {"result": json_values},
     optional={

@@ -166,6 +166,17 @@ def test_a_lock_that_is_held_for_too_long_ends_in_a_temporary_error(tmp_path, cl
     assert sum(clock.slept) > 150
 
 
+def test_a_longer_wait_for_the_lock_is_said_once(tmp_path, clock, caplog):
+    caplog.set_level("INFO")
+    with (
+        machine_lock("app", clock, tmp_path / "locks"),
+        pytest.raises(Bitrix24TransportError),
+        machine_lock("app", clock, tmp_path / "locks"),
+    ):
+        pass
+    assert caplog.text.count("Waiting for another task") == 1
+
+
 def test_where_no_lock_file_can_be_made_threads_are_still_kept_apart(tmp_path, clock, caplog):
     open_to_others(tmp_path / "locks")
     with machine_lock("app", clock, tmp_path / "locks"):

@@ -67,8 +67,8 @@ def open_transport():
 
 
 def ask(transport, method="profile", params=None):
-    path, body = WebhookAuth(Webhook(1, CODE)).sign(method, params or {})
-    return transport.send(path, body, method)
+    signed = WebhookAuth(Webhook(1, CODE)).sign(method, params or {})
+    return transport.send(signed.path, signed.body, method)
 
 
 def refused(transport, expected=Bitrix24TransportError):
@@ -331,6 +331,7 @@ def test_a_renamed_portal_of_the_cloud_is_followed_through_proxy_and_tls(cloud, 
         ("http://acme.bitrix24.com", "plain http"),
         ("ftp://acme.bitrix24.com", "unreadable address"),
         ("https://acme.bitrix24.com:8443", "foreign host"),
+        ("https://renamed.bitrix24.com/rest/1/c0de", "unreadable address"),
         ("https://renamed.bitrix24.de", "foreign host"),
     ],
 )
@@ -410,12 +411,27 @@ def test_switching_the_portal_s_verification_off_leaves_that_of_other_servers_on
         transport.post_form("https://oauth.example/oauth/token/", {"client_secret": "canary"})
 
 
+def test_an_environment_that_changes_meanwhile_is_read_again(server, open_transport, monkeypatch):
+    """Airflow's web server sets and deletes variables in one thread while another reads them."""
+    read = requests.Session.merge_environment_settings
+    broken = [KeyError("AIRFLOW_CONN_X7"), RuntimeError("dictionary changed size during iteration")]
+
+    def read_at_last(self, *args):
+        if broken:
+            raise broken.pop()
+        return read(self, *args)
+
+    monkeypatch.setattr(requests.Session, "merge_environment_settings", read_at_last)
+    assert ask(open_transport(server.url.rstrip("/"))).status == 200
+    assert not broken
+
+
 def test_a_form_is_not_carried_along_a_redirect(server, open_transport):
     with PortalServer(seeded_portal()) as old:
         old.portal.add_fault(Fault("redirect", location=server.url))
         transport = open_transport(old.url.rstrip("/"))
         with pytest.raises(Bitrix24ConfigError, match="redirects; refused"):
-            transport.post_form(f"{old.url}rest/1/{CODE}/profile", {"client_secret": "canary"})
+            transport.post_form(f"{old.url}rest/profile", {"client_secret": "canary"})
     assert server.portal.journal == []
 
 
