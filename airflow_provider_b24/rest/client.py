@@ -143,7 +143,7 @@ class Client:
         return _cleanly(lambda: self._auth.sign(method, params))
 
     def send(self, method: str, signed: Signed) -> Reply:
-        """Send one request once and read the answer; alone of these it may be called in any thread."""
+        """Send one request once and read the answer; the store of tokens is left alone."""
         return _cleanly(lambda: self._send(method, signed))
 
     def renew(self, signed: Signed) -> bool:

@@ -203,6 +203,7 @@ class Run:
             return
         self._measure(reply, outcomes)
         self._release(cargo)
+        self._accepted(cargo)
         if any(outcome.ok for outcome in outcomes):
             self._patience.progress()
         again = [
@@ -299,7 +300,13 @@ class Run:
                     slot.renewals += 1
                 self._send_again(cargo)
                 return
+        self._accepted(cargo)
         self._lost(cargo, error)
+
+    def _accepted(self, cargo: list[Slot]) -> None:
+        """The token was good: a later expiry is another one."""
+        for slot in cargo:
+            slot.renewals = 0
 
     def _lost(self, cargo: list[Slot], error: Bitrix24Error) -> None:
         """A whole request failed: repeat what may be repeated, or end the run."""

@@ -275,6 +275,29 @@ def test_a_run_renews_in_the_thread_that_drives_it(portal, clock, make_auth):
     assert portal.refreshes == 1
 
 
+def test_a_batch_may_outlive_many_tokens_while_the_portal_fails(portal, clock, make_auth):
+    """Each token is good for one request, which meets a broken server, and has ended by the next."""
+    auth, transport = make_auth()
+    sign, send = auth.sign, transport.send
+    breaks = iter([True, False] * 5)
+
+    def sign_and_break(method, params):
+        if next(breaks, False):
+            portal.add_fault(Fault("html_502", times=1))
+        return sign(method, params)
+
+    def send_and_wait(path, body, method):
+        try:
+            return send(path, body, method)
+        finally:
+            clock.sleep(3601)
+
+    auth.sign, transport.send = sign_and_break, send_and_wait
+    client = Client(transport, auth, clock=clock, patience=1e9)
+    assert [outcome.status for outcome in client.run_all([Call("profile")])] == ["success"]
+    assert portal.refreshes == 5
+
+
 def test_a_used_up_refresh_token_is_a_permanent_error_that_says_what_to_do(portal, clock, make_oauth_client):
     clock.sleep(3601)
     make_oauth_client(store=MemoryTokenStore()).call("profile")
