@@ -74,11 +74,10 @@ def portal_config(conn: Any) -> PortalConfig:
 def secrets(config: PortalConfig) -> list[str]:
     """Return every text of a configuration that must not be shown, in each form in which it may occur."""
     credentials = config.credentials
+    plain = [*credentials.secrets]
     if isinstance(credentials, Webhook):
         address = f"{config.url}/rest/{credentials.user_id}/{credentials.code}"
-        plain = [credentials.code, address, f"{address}/"]
-    else:
-        plain = [credentials.client_secret, credentials.access_token, credentials.refresh_token]
+        plain += [address, f"{address}/"]
     if "@" in config.proxy:
         plain += [config.proxy, config.proxy.rpartition("@")[0].partition("://")[2]]
         plain.append(unquote(urlsplit(config.proxy).password or ""))

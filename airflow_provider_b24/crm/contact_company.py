@@ -82,7 +82,9 @@ def plain_rows(result: Any) -> list[dict[str, Any]]:
         return sorted(rows, key=lambda row: (row["SORT"], row["COMPANY_ID"]))
     except (TypeError, ValueError, AttributeError):
         pass
-    raise Bitrix24ApiError(f"the answer holds no bindings: {result!r:.40}", method=f"{PREFIX}.items.get")
+    raise Bitrix24ApiError(
+        f"the answer, {type(result).__name__}, holds no bindings", method=f"{PREFIX}.items.get"
+    )
 
 
 def plain_fields(result: Any) -> dict[str, Any]:
@@ -93,4 +95,4 @@ def plain_fields(result: Any) -> dict[str, Any]:
     """
     if isinstance(result, dict):
         return result
-    raise Bitrix24ApiError(f"the answer holds no fields: {result!r:.40}", method=f"{PREFIX}.fields")
+    raise Bitrix24ApiError(f"the answer, {type(result).__name__}, holds no fields", method=f"{PREFIX}.fields")

@@ -29,7 +29,7 @@ def found_in(result: Any) -> set[int]:
         return {int(row["id"]) for row in result["items"]}
     except (TypeError, ValueError, LookupError):
         pass
-    raise Bitrix24ApiError(f"the answer holds no companies: {result!r:.40}", method="crm.item.list")
+    raise Bitrix24ApiError(f"the answer, {type(result).__name__}, holds no companies", method="crm.item.list")
 
 
 def refuse_ghosts(bindings: Sequence[CompanyBinding], perform: Callable[[Call], Any]) -> None:

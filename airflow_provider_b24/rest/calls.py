@@ -72,7 +72,8 @@ class Settlement:
         except (TypeError, ValueError, LookupError, AttributeError):
             pass
         raise Bitrix24UnknownOutcomeError(
-            f"what was read after a lost answer cannot be understood: {result!r:.40}", method=self.read.method
+            f"what was read after a lost answer, {type(result).__name__}, cannot be understood",
+            method=self.read.method,
         )
 
 

@@ -16,6 +16,7 @@ class Webhook:
 
     @property
     def secrets(self) -> tuple[str, ...]:
+        """What must not be shown."""
         return (self.code,)
 
 
@@ -35,6 +36,7 @@ class OAuthApp:
 
     @property
     def secrets(self) -> tuple[str, ...]:
+        """What must not be shown."""
         return tuple(filter(None, (self.client_secret, self.access_token, self.refresh_token)))
 
 

@@ -23,7 +23,7 @@ from airflow_provider_b24.rest.errors import (
 )
 from airflow_provider_b24.rest.replies import Outcome, Reply, read_batch
 from airflow_provider_b24.rest.retry import FIRST_PAUSE, MAX_REPLAYS, fate, long_wait, was_executed
-from airflow_provider_b24.rest.slot import Slot
+from airflow_provider_b24.rest.slot import Slot, load
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
@@ -103,7 +103,7 @@ class Run:
                 wait = self._take_turn()
             if wait > 0:
                 return wait
-            cargo = self._load()
+            cargo = load(self._ready, self._room)
             if not cargo:
                 return self._wait_for_operating()
             self._turn = None
@@ -143,30 +143,9 @@ class Run:
     def _ready_at(self, method: str) -> float:
         return max(self._ledger.ready_at("batch"), self._ledger.ready_at(method))
 
-    def _load(self) -> list[Slot]:
-        """Choose the next batch: input order, as many of each method as its operating time has room for."""
-        rooms: dict[str, int] = {}
-        cargo: list[Slot] = []
-        left: list[Slot] = []
-        most = MAX_BATCH
-        now = self._clock.now()
-        while self._ready and len(cargo) < most:
-            slot = self._ready.popleft()
-            method = slot.sent.method
-            # A batch that keeps getting lost is halved, until the command that breaks it stands alone.
-            size = max(1, MAX_BATCH >> max(0, slot.tries - 1))
-            room = rooms.get(method)
-            if room is None:
-                room = 0 if self._ready_at(method) > now else self._ledger.room(method, MAX_BATCH)
-            if room < 1 or len(cargo) >= size:
-                left.append(slot)
-                rooms[method] = room
-                continue
-            cargo.append(slot)
-            rooms[method] = room - 1
-            most = min(most, size)
-        self._ready.extendleft(reversed(left))
-        return cargo
+    def _room(self, method: str) -> int:
+        """How many calls of a method its operating time has room for now."""
+        return 0 if self._ready_at(method) > self._clock.now() else self._ledger.room(method, MAX_BATCH)
 
     def _depart(self, pool: ThreadPoolExecutor, cargo: list[Slot]) -> None:
         for method, calls in Counter(slot.sent.method for slot in cargo).items():
@@ -203,7 +182,7 @@ class Run:
             return
         self._measure(reply, outcomes)
         self._release(cargo)
-        self._accepted(cargo)
+        self._forget_renewals(cargo)
         if any(outcome.ok for outcome in outcomes):
             self._patience.progress()
         again = [
@@ -288,8 +267,9 @@ class Run:
 
         This thread waits for it: Airflow 3.0's way to the token store is for one thread at a time.
         """
-        replays = max(slot.renewals for slot in cargo)
-        if isinstance(error, Bitrix24TokenExpiredError) and replays < MAX_REPLAYS:
+        if not isinstance(error, Bitrix24TokenExpiredError):
+            self._forget_renewals(cargo)
+        elif max(slot.renewals for slot in cargo) < MAX_REPLAYS:
             try:
                 renewed = self._client.renew(signed)
             except Bitrix24Error as failure:
@@ -300,10 +280,9 @@ class Run:
                     slot.renewals += 1
                 self._send_again(cargo)
                 return
-        self._accepted(cargo)
         self._lost(cargo, error)
 
-    def _accepted(self, cargo: list[Slot]) -> None:
+    def _forget_renewals(self, cargo: list[Slot]) -> None:
         """The token was good: a later expiry is another one."""
         for slot in cargo:
             slot.renewals = 0

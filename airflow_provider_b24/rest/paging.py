@@ -79,7 +79,9 @@ class Paging:
             return int(row[key])
         except (TypeError, ValueError, LookupError):
             pass
-        raise Bitrix24ApiError(f"a row of the list holds no {key}: {row!r:.40}", method=self._method)
+        raise Bitrix24ApiError(
+            f"a row of the list, {type(row).__name__}, holds no readable {key}", method=self._method
+        )
 
     def _rows(self, result: Any) -> list[Any]:
         """Rows lie in ``result`` itself or in the only list inside it (``items``, ``tasks``, ...)."""

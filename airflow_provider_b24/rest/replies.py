@@ -1,4 +1,8 @@
-"""From the bytes of an HTTP answer to a reply, to outcomes in input order, or to an error."""
+"""
+From the bytes of an HTTP answer to a reply, to outcomes in input order, or to an error.
+
+Errors tell the kind of an odd answer, never its words: a portal, or a proxy before it, may quote the request.
+"""
 
 from __future__ import annotations
 
@@ -179,7 +183,7 @@ def _next(value: Any, method: str) -> int | None:
     """Where the next page of a list starts; what cannot be read must not pass for the end of the list."""
     number = _whole(value)
     if number is None and value is not None:
-        raise Bitrix24ApiError(f"the answer's 'next' is no number: {value!r:.40}", method=method)
+        raise Bitrix24ApiError(f"the answer's 'next' is no number but {type(value).__name__}", method=method)
     return number
 
 

@@ -1,8 +1,11 @@
-"""One call on its way through a run."""
+"""Calls on their way through a run, and how they are put together to batches."""
 
 from __future__ import annotations
 
-from airflow_provider_b24.rest.calls import Call, batch_command
+from collections import deque
+from collections.abc import Callable
+
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call, batch_command
 from airflow_provider_b24.rest.errors import Bitrix24InputError
 from airflow_provider_b24.rest.replies import Outcome
 
@@ -32,3 +35,30 @@ class Slot:
     def settle(self, settling: bool) -> None:
         self.settling = settling
         self.command = batch_command(self.sent)
+
+
+def load(ready: deque[Slot], room_of: Callable[[str], int]) -> list[Slot]:
+    """
+    Take the next batch out of those that are ready, in input order.
+
+    :param room_of: how many calls of a method may run now.
+    """
+    rooms: dict[str, int] = {}
+    cargo: list[Slot] = []
+    left: list[Slot] = []
+    most = MAX_BATCH
+    while ready and len(cargo) < most:
+        slot = ready.popleft()
+        method = slot.sent.method
+        # A batch that keeps getting lost is halved, until the command that breaks it stands alone.
+        size = max(1, MAX_BATCH >> max(0, slot.tries - 1))
+        room = rooms[method] if method in rooms else room_of(method)
+        if room < 1 or len(cargo) >= size:
+            left.append(slot)
+            rooms[method] = room
+            continue
+        cargo.append(slot)
+        rooms[method] = room - 1
+        most = min(most, size)
+    ready.extendleft(reversed(left))
+    return cargo

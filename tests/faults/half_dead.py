@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tests.faults.portals import CODE
+
 Act = Callable[["Conversation", str, list[str]], None]
 
 
@@ -44,7 +46,7 @@ class HalfDeadServer(socketserver.ThreadingTCPServer):
                 "conn_type": "bitrix24",
                 "host": f"http://127.0.0.1:{self.server_address[1]}",
                 "login": "1",
-                "password": "canary0code0of0the0webhook",
+                "password": CODE,
                 "extra": settings,
             }
         )

@@ -8,6 +8,7 @@ from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.errors import Bitrix24Error, Bitrix24TransportError
 from airflow_provider_b24.rest.replies import Outcome
 from tests.faults.half_dead import HalfDeadServer
+from tests.faults.portals import CODE
 
 pytestmark = pytest.mark.airflow
 
@@ -214,6 +215,22 @@ def test_an_answer_of_any_shape_is_a_result_or_an_error_of_ours(hook_at, path, a
             assert all(isinstance(outcome, Outcome) for outcome in found)
         if path == "test":
             assert isinstance(found[0], bool)
+
+
+def told(found):
+    """What a call tells about what went wrong."""
+    if isinstance(found, dict) and "failures" in found:
+        return str(found["failures"])
+    if isinstance(found, list):
+        return str([one.error for one in found if isinstance(one, Outcome)])
+    return str(found) if isinstance(found, Bitrix24Error | tuple) else ""
+
+
+@pytest.mark.parametrize("answer", [each_result, the_result, everything, next_page, lost_write])
+@pytest.mark.parametrize("path", READS | PATHS)
+def test_no_error_quotes_an_answer_that_quotes_the_request(hook_at, path, answer):
+    for shape in (CODE, [CODE], {CODE: CODE}, {"items": [CODE]}, [{"ID": CODE}], [{"COMPANY_ID": CODE}]):
+        assert CODE not in told(ends((READS | PATHS)[path], hook_at(answer(shape))))
 
 
 @pytest.mark.parametrize("path", ["pages by id", "pages by offset"])
