@@ -1,20 +1,25 @@
 """No secret leaves real workers either: scheduler, supervisor, log files and the API's answers about them."""
 
 import json
-import os
 
 import pytest
 from cryptography.fernet import Fernet
 
 from airflow_provider_b24.sandbox import PortalServer, seeded_portal
-from tests.canary.canaries import SECRETS, Searcher, search_database
+from tests.canary.canaries import PLANTED, SECRETS, Searcher, search_database
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 DAGS = """
+    import os
     from datetime import datetime
     from airflow.providers.common.compat.sdk import DAG, task
     from tests.canary.tasks import make
+
+    @task
+    def plant(text):
+        print(text)
+        return text
 
     @task
     def use_hook(conn_id):
@@ -24,6 +29,7 @@ DAGS = """
         return hook.set_contact_companies(82, [8])
 
     with DAG(dag_id="canaries", schedule=None, start_date=datetime(2026, 1, 1)):
+        plant(os.environ["CANARY_PLANTED"])
         for conn_id in ("fine", "fine_app", "wrong_webhook", "refused_refresh"):
             make("set", f"{conn_id}-set", conn_id)
             make("sync", f"{conn_id}-sync", conn_id)
@@ -57,6 +63,7 @@ def states(home):
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        "CANARY_PLANTED": PLANTED["planted canary"],
         "CANARY_REPORTS": str(home / "reports"),
         "TMPDIR": str(home / "tmp"),
     }
@@ -102,8 +109,8 @@ def make_connections(url, access, refresh):
 
 
 def test_the_tasks_ran(states):
-    works = {task: "success" if task.startswith("fine") else "failed" for task in states}
-    assert len(states) == 12
+    works = {task: "success" if task.startswith(("fine", "plant")) else "failed" for task in states}
+    assert len(states) == 13
     assert states == works
 
 
@@ -117,8 +124,15 @@ def test_nothing_is_in_any_file_or_table(states, home):
     hits = searcher.search_files(home) + search_database(searcher, home / "airflow.db")
     assert not hits, "\n".join(map(str, hits[:40]))
     logs = [log for log in (home / "logs").rglob("*.log") if "debug" in log.read_text().lower()]
-    assert len(logs) >= 12
-    assert os.path.getsize(home / "answers.txt") > 100_000
+    assert len(logs) >= 13
+
+
+def test_the_search_finds_what_is_planted(states, home):
+    searcher = Searcher(PLANTED)
+    files = {hit.place for hit in searcher.search_files(home)}
+    assert "answers.txt" in files
+    assert any(file.startswith("logs/") and "task_id=plant" in file for file in files)
+    assert {hit.place for hit in search_database(searcher, home / "airflow.db")} >= {"xcom.value"}
 
 
 def read(home, name):
