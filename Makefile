@@ -11,7 +11,7 @@ help:  ## Show this list
 
 .PHONY: demo
 demo: setup  ## Set a contact's companies in an imitation portal, by a DAG in a real Airflow
-	@$(VENV_PYTHON) .dev/demo.py
+	@$(VENV_PYTHON) scripts/demo.py
 
 .PHONY: test
 test: setup  ## Run the tests; one of them: make test ARGS="tests/crm -k primary"
@@ -19,7 +19,7 @@ test: setup  ## Run the tests; one of them: make test ARGS="tests/crm -k primary
 
 .PHONY: airflow
 airflow: setup  ## Open Airflow's web interface with the imitation portal and the examples
-	@$(VENV_PYTHON) .dev/airflow_ui.py $(ARGS)
+	@$(VENV_PYTHON) scripts/airflow_ui.py $(ARGS)
 
 .PHONY: lint
 lint: setup  ## Check style and types
@@ -29,7 +29,7 @@ lint: setup  ## Check style and types
 
 .PHONY: matrix
 matrix: setup  ## Run the tests that meet Airflow on 2.11, 3.0 and the newest; some: make matrix LINE="2.11 3.0"
-	@$(VENV_PYTHON) .dev/matrix.py $(addprefix --line=,$(LINE)) $(ARGS)
+	@$(VENV_PYTHON) scripts/matrix.py $(addprefix --line=,$(LINE)) $(ARGS)
 
 .PHONY: bench
 bench: setup  ## Measure this package beside other clients of Bitrix24
@@ -37,7 +37,7 @@ bench: setup  ## Measure this package beside other clients of Bitrix24
 
 .PHONY: test-ui
 test-ui: setup  ## Run the tests that use Airflow's web interface in a headless Chromium
-	@$(VENV_PYTHON) .dev/chromium.py
+	@$(VENV_PYTHON) scripts/chromium.py
 	@$(VENV_PYTHON) -m pytest -m ui $(or $(ARGS),tests/ui)
 
 .PHONY: build
@@ -46,7 +46,7 @@ build: setup  ## Build the wheel and the source archive into dist/
 
 .PHONY: pins
 pins: setup  ## Renew the pinned requirements of development
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .dev/pin
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" scripts/pin
 
 .PHONY: clean
 clean:  ## Remove all that was made here
@@ -55,4 +55,4 @@ clean:  ## Remove all that was made here
 
 .PHONY: setup
 setup:
-	@$(PYTHON) .dev/setup.py .venv .dev/requirements.txt
+	@$(PYTHON) scripts/setup.py .venv scripts/requirements.txt

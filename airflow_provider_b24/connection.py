@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_b24.connection_form import extra_values, form_widgets, label, ui_field_behaviour
+from airflow_provider_b24.errors import Bitrix24ConfigError
 from airflow_provider_b24.rest.address import (
     DEFAULT_PORTS,
     Address,
@@ -19,12 +20,11 @@ from airflow_provider_b24.rest.address import (
     holds_webhook,
     is_code,
     is_ip,
-    read_address,
-    read_host,
-    read_webhook,
+    parse_address,
+    parse_host,
+    parse_webhook,
 )
 from airflow_provider_b24.rest.config import OAUTH_SERVER, OAuthApp, PortalConfig, Webhook
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError
 from airflow_provider_b24.rest.redaction import secret_forms
 
 __all__ = ["form_widgets", "portal_config", "secret_forms", "secrets", "ui_field_behaviour"]
@@ -91,7 +91,7 @@ def _text(conn: Any, name: str) -> str:
 
 def _pasted_webhook(password: str) -> WebhookAddress:
     try:
-        return read_webhook(password)
+        return parse_webhook(password)
     except Bitrix24ConfigError as error:
         raise Bitrix24ConfigError(f"{label('password')}: {error.description}") from None
 
@@ -110,7 +110,7 @@ def _portal_address(conn: Any, pasted: WebhookAddress | None) -> Address:
             raise Bitrix24ConfigError(f"{label('host')} is missing: the portal's address is needed")
         return pasted.address
     try:
-        address = read_address(host, scheme or (pasted.address.scheme if pasted else "https"))
+        address = parse_address(host, scheme or (pasted.address.scheme if pasted else "https"))
     except Bitrix24ConfigError as error:
         raise Bitrix24ConfigError(f"{label('host')}: {error.description}") from None
     if scheme and scheme != address.scheme:
@@ -185,7 +185,7 @@ def _oauth_app(values: Mapping[str, Any]) -> OAuthApp:
             f"{label('refresh_token')} is missing: the command 'authorize' of this provider gets one"
         )
     try:
-        server = read_address(values["oauth_server"] or OAUTH_SERVER)
+        server = parse_address(values["oauth_server"] or OAUTH_SERVER)
     except Bitrix24ConfigError as error:
         raise Bitrix24ConfigError(f"{label('oauth_server')}: {error.description}") from None
     _check_scheme(server, "oauth_server", values["allow_http"])
@@ -217,7 +217,7 @@ def _host_and_port(entry: str) -> str:
     host, colon, port = ("", "", "") if is_ip(entry) else entry.rpartition(":")
     try:
         if colon and port.isascii() and port.isdigit():
-            return f"{read_host(host)}:{int(port)}"
-        return read_host(entry)
+            return f"{parse_host(host)}:{int(port)}"
+        return parse_host(entry)
     except Bitrix24ConfigError as error:
         raise Bitrix24ConfigError(f"{label('allowed_hosts')}: {error.description}") from None

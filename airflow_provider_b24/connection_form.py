@@ -14,8 +14,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_b24.errors import Bitrix24ConfigError
 from airflow_provider_b24.get_provider_info import get_provider_info
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError
 
 _LEGACY_PREFIX = "extra__bitrix24__"  # how Airflow's old web form named the fields of an extra
 _YES, _NO = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "no", "0"})

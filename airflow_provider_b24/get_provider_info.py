@@ -92,7 +92,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "oauth_server": {
                         "label": "OAuth server",
-                        "description": "The authorisation server; empty means https://oauth.bitrix.info.",
+                        "description": "The authorization server; empty means https://oauth.bitrix.info.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "ca_bundle": {
@@ -167,7 +167,7 @@ def get_provider_info() -> dict[str, Any]:
                         "default": None,
                         "sensitive": True,
                     },
-                    "patience": {
+                    "retry_timeout": {
                         "description": "Seconds without any progress after which a temporary error is passed "
                         "on to the task's own retries. Waits that the portal itself dictates do not count.",
                         "version_added": "0.1.0",

@@ -7,9 +7,9 @@ import pytest
 
 from airflow_provider_b24.connection import portal_config, secret_forms, secrets
 from airflow_provider_b24.connection_form import fields
+from airflow_provider_b24.errors import Bitrix24ConfigError
 from airflow_provider_b24.get_provider_info import get_provider_info
 from airflow_provider_b24.rest.config import OAuthApp, PortalConfig, Webhook
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError
 
 CODE = "canary0webhook0code"
 APP = {
@@ -112,7 +112,7 @@ def test_a_client_id_means_oauth():
     assert config.credentials == OAuthApp(**APP, server="https://oauth.bitrix24.tech")
 
 
-def test_the_documented_authorisation_server_is_the_default():
+def test_the_documented_authorization_server_is_the_default():
     assert portal_config(app_connection()).credentials.server == "https://oauth.bitrix.info"
 
 

@@ -1,4 +1,4 @@
-"""From an authorisation code to a connection."""
+"""From an authorization code to a connection."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from argparse import Namespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from airflow_provider_b24.rest.address import read_address
+from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24Error
+from airflow_provider_b24.rest.address import parse_address
+from airflow_provider_b24.rest.auth.oauth import Grant, authorize_url, exchange_code
+from airflow_provider_b24.rest.clock import SystemClock
 from airflow_provider_b24.rest.config import OAUTH_SERVER, OAuthApp, PortalConfig
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24Error
-from airflow_provider_b24.rest.oauth import Grant, authorize_url, exchange_code
-from airflow_provider_b24.rest.pacing import SystemClock
 from airflow_provider_b24.rest.transport import Transport
 
 
@@ -49,7 +49,7 @@ def run(args: Namespace) -> None:
 
 def _address(text: str, allow_http: bool, what: str) -> str:
     try:
-        address = read_address(text)
+        address = parse_address(text)
     except Bitrix24ConfigError as error:
         raise Bitrix24ConfigError(f"{what}: {error.description}") from None
     if address.scheme == "http" and not allow_http:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-AUTHORIZE_HELP = "Turn an OAuth authorisation code into a connection"
+AUTHORIZE_HELP = "Turn an OAuth authorization code into a connection"
 AUTHORIZE_DESCRIPTION = """\
 Prints the address at which a user of the portal allows a local application to act for them, takes the code
 that appears there, exchanges it for tokens and stores these as an Airflow connection.
@@ -19,7 +19,7 @@ AUTHORIZE_ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         ("--conn-id",),
         {"default": "bitrix24_default", "help": "id of the connection; default: bitrix24_default"},
     ),
-    (("--oauth-server",), {"help": "authorisation server; default: https://oauth.bitrix.info"}),
+    (("--oauth-server",), {"help": "authorization server; default: https://oauth.bitrix.info"}),
     (("--ca-bundle",), {"help": "PEM file with the certificate authority of a self-hosted portal"}),
     (("--allow-http",), {"action": "store_true", "help": "allow addresses that begin with http://"}),
     (

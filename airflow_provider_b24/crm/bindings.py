@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_b24.rest.errors import Bitrix24InputError
+from airflow_provider_b24.errors import Bitrix24InputError
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def parse_bindings(items: Any, *, allow_empty: bool = False, field: str = "items
     :raises Bitrix24InputError: names the field, the index and the value. The portal itself would drop what
         it cannot read, unbind everything and answer ``true``.
     """
-    rows = read_text(items, field) if isinstance(items, str) else items
+    rows = parse_text(items, field) if isinstance(items, str) else items
     if isinstance(rows, Mapping | str | bytes | set | frozenset) or not isinstance(rows, Iterable):
         raise Bitrix24InputError(f"{field} must be a list, got {type(rows).__name__}: {rows!r:.80}")
     bindings = [_parse_one(row, f"{field}[{index}]") for index, row in enumerate(rows)]
@@ -160,7 +160,7 @@ def _parse_one(row: Any, where: str) -> CompanyBinding:
     )
 
 
-def read_text(text: str, field: str) -> Any:
+def parse_text(text: str, field: str) -> Any:
     """
     Read a value from text: Jinja renders a list as a Python literal, people write JSON.
 

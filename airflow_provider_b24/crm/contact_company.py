@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_b24.crm.bindings import CompanyBinding, to_wire
-from airflow_provider_b24.rest.calls import Call, Settlement
-from airflow_provider_b24.rest.errors import Bitrix24ApiError
+from airflow_provider_b24.errors import Bitrix24ApiError
+from airflow_provider_b24.rest.calls import Call, Verification
 
 PREFIX = "crm.contact.company"
 _NUMBERS = ("COMPANY_ID", "SORT", "ROLE_ID")
@@ -37,7 +37,7 @@ def add_company(contact_id: int, binding: CompanyBinding) -> Call:
     return Call(
         f"{PREFIX}.add",
         {"id": contact_id, "fields": binding.to_wire()},
-        Settlement(get_companies(contact_id), lambda rows: binding.company_id in company_ids(rows)),
+        Verification(get_companies(contact_id), lambda rows: binding.company_id in company_ids(rows)),
     )
 
 
@@ -46,7 +46,7 @@ def delete_company(contact_id: int, company_id: int) -> Call:
     return Call(
         f"{PREFIX}.delete",
         {"id": contact_id, "fields": {"COMPANY_ID": company_id}},
-        Settlement(get_companies(contact_id), lambda rows: company_id not in company_ids(rows)),
+        Verification(get_companies(contact_id), lambda rows: company_id not in company_ids(rows)),
     )
 
 

@@ -20,17 +20,17 @@ from airflow_provider_b24.crm.bindings import (
     parse_sort,
     to_wire,
 )
-from airflow_provider_b24.crm.ghosts import refuse_ghosts
+from airflow_provider_b24.crm.missing import refuse_missing_companies
+from airflow_provider_b24.errors import Bitrix24Error
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import Bitrix24Error
 from airflow_provider_b24.rest.redaction import without_frames
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.crm.sync import Mode
-    from airflow_provider_b24.hooks.sync_job import Progress
     from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.config import PortalConfig
     from airflow_provider_b24.rest.replies import Outcome
+    from airflow_provider_b24.sync.job import Progress
+    from airflow_provider_b24.sync.plan import Mode
 
 
 class Bitrix24Hook(BaseHook):
@@ -91,7 +91,7 @@ class Bitrix24Hook(BaseHook):
     @cached_property
     def _client(self) -> Client:
         # requests is loaded here and nowhere earlier: parsing a DAG costs nothing.
-        from airflow_provider_b24.hooks.wiring import build_client
+        from airflow_provider_b24.hooks.client import build_client
 
         return build_client(self.config, self.bitrix24_conn_id, max_wait=self.max_wait)
 
@@ -143,7 +143,7 @@ class Bitrix24Hook(BaseHook):
         contact = parse_id(contact_id, "contact_id")
         bindings = parse_bindings(items, allow_empty=allow_empty)
         if check_companies:
-            refuse_ghosts(bindings, self._perform)
+            refuse_missing_companies(bindings, self._perform)
         self._perform(contact_company.set_companies(contact, bindings))
         return to_wire(bindings)
 
@@ -212,7 +212,7 @@ class Bitrix24Hook(BaseHook):
         :raises Bitrix24InputError: bad rows in a list or a file; nothing was written.
         :raises Bitrix24SyncError: more contacts failed than allowed; the report is written.
         """
-        from airflow_provider_b24.hooks.sync_job import SyncJob
+        from airflow_provider_b24.sync.job import SyncJob
 
         job = SyncJob(
             self._client,
@@ -235,11 +235,13 @@ class Bitrix24Hook(BaseHook):
 
         A busy portal is waited for only briefly, whatever a task's patience is.
         """
-        from airflow_provider_b24.hooks.check import PATIENCE, check_portal
-        from airflow_provider_b24.hooks.wiring import build_client
+        from airflow_provider_b24.hooks.check import RETRY_TIMEOUT, check_portal
+        from airflow_provider_b24.hooks.client import build_client
 
         try:
-            client = build_client(self.config, self.bitrix24_conn_id, max_wait=PATIENCE, patience=PATIENCE)
+            client = build_client(
+                self.config, self.bitrix24_conn_id, max_wait=RETRY_TIMEOUT, retry_timeout=RETRY_TIMEOUT
+            )
             with contextlib.closing(client):
                 return check_portal(client)
         except Bitrix24Error as error:

@@ -10,7 +10,7 @@ from airflow_provider_b24.rest.calls import Call
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
 
-PATIENCE = 5.0  # seconds of waiting for a busy portal: somebody looks at the form
+RETRY_TIMEOUT = 5.0  # seconds of waiting for a busy portal: somebody looks at the form
 _METHOD = "crm.contact.company.items.set"
 
 

@@ -18,9 +18,15 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24TransportError
+from airflow_provider_b24.rest.auth.tokens import (
+    FileTokenStore,
+    TokenPair,
+    TokenStore,
+    fingerprint,
+    storage_key,
+)
 from airflow_provider_b24.rest.config import OAuthApp
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24TransportError
-from airflow_provider_b24.rest.tokens import FileTokenStore, TokenPair, TokenStore, fingerprint, storage_key
 
 log = logging.getLogger(__name__)
 

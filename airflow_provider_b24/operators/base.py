@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
-from airflow_provider_b24.rest.errors import Bitrix24Error
+from airflow_provider_b24.errors import Bitrix24Error
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -24,8 +24,9 @@ class Bitrix24BaseOperator(BaseOperator):
     Base of the operators; a subclass writes ``run``.
 
     A permanent error (no rights, not found, bad input, bad credentials) fails the task at once, whatever its
-    ``retries``. A temporary one passes unchanged after the client has repeated the call within its patience,
-    so that the task's own retries apply; on Airflow 3.3+ the next try waits until the time the portal named.
+    ``retries``. A temporary one passes unchanged after the client has repeated the call within its
+    retry budget, so that the task's own retries apply; on Airflow 3.3+ the next try waits until the time
+    that the portal named.
 
     :param bitrix24_conn_id: id of the connection (templated).
     """

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import Bitrix24Error, Bitrix24InputError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

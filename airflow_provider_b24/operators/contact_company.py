@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.crm.bindings import parse_bindings, parse_id, primary_company, to_wire
+from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.links import Bitrix24ContactLink
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
-from airflow_provider_b24.rest.errors import Bitrix24InputError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 from airflow.providers.common.compat.sdk import RetryDecision, RetryPolicy
 
-from airflow_provider_b24.rest.errors import Bitrix24Error
+from airflow_provider_b24.errors import Bitrix24Error
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

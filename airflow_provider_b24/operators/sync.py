@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_b24.operators.base import Bitrix24BaseOperator
-from airflow_provider_b24.operators.progress import TaskProgress
-from airflow_provider_b24.rest.errors import (
+from airflow_provider_b24.errors import (
     Bitrix24InputError,
     Bitrix24OperatingLimitError,
     Bitrix24SyncError,
 )
+from airflow_provider_b24.operators.base import Bitrix24BaseOperator
+from airflow_provider_b24.operators.progress import TaskProgress
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -92,7 +92,9 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
     def run(self, context: Context) -> dict[str, Any]:
         return self._go(context, TaskProgress(context))
 
-    def go_on(self, context: Context, event: Mapping[str, Any] | None = None, cursor: Any = None) -> Any:
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None = None, cursor: Any = None
+    ) -> Any:
         """
         Go on after a deferred wait, at the cursor.
 
@@ -135,7 +137,11 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         from airflow_provider_b24.triggers.wait import WaitUntilTrigger
 
         self.log.info("The portal's operating time is used up; going on at %s, without a worker slot", moment)
-        self.defer(trigger=WaitUntilTrigger(moment), method_name="go_on", kwargs={"cursor": progress.load()})
+        self.defer(
+            trigger=WaitUntilTrigger(moment),
+            method_name="execute_complete",
+            kwargs={"cursor": progress.load()},
+        )
 
     def _wanted(self) -> Any:
         if self.bindings is None and self.bindings_path is None:
@@ -148,6 +154,6 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
             if self.undo:
                 raise Bitrix24InputError("undo reads a report: give its path as bindings_path")
             return self.bindings
-        from airflow_provider_b24.hooks.sync_files import storage_path
+        from airflow_provider_b24.files.rows import storage_path
 
         return storage_path(self.bindings_path, "bindings_path")

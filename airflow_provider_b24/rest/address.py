@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError
+from airflow_provider_b24.errors import Bitrix24ConfigError
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -60,7 +60,7 @@ class WebhookAddress:
     code: str = field(repr=False)
 
 
-def read_address(text: str, scheme: str = "https") -> Address:
+def parse_address(text: str, scheme: str = "https") -> Address:
     """
     Read ``portal.example``, ``https://portal.example:8443/prefix/``, ``[::1]:8443`` or ``::1``.
 
@@ -90,10 +90,10 @@ def read_address(text: str, scheme: str = "https") -> Address:
     if port == 0:
         raise Bitrix24ConfigError("its port is 0")
     port = None if port == DEFAULT_PORTS[parts.scheme] else port
-    return Address(parts.scheme, read_host(parts.hostname or ""), port, prefix)
+    return Address(parts.scheme, parse_host(parts.hostname or ""), port, prefix)
 
 
-def read_host(text: str) -> str:
+def parse_host(text: str) -> str:
     """
     Return a host name (in punycode) or IP address in the one form in which hosts are compared.
 
@@ -113,7 +113,7 @@ def read_host(text: str) -> str:
     return host
 
 
-def read_webhook(text: str) -> WebhookAddress:
+def parse_webhook(text: str) -> WebhookAddress:
     """
     Take apart ``https://portal.example/rest/1/<code>/``, with or without a method at its end.
 
@@ -125,7 +125,7 @@ def read_webhook(text: str) -> WebhookAddress:
     match = _WEBHOOK_PATH.fullmatch(f"{slash}{path}")
     if match is None or not is_code(match["code"]) or int(match["user"]) < 1:
         raise Bitrix24ConfigError("it is no address of the form https://<portal>/rest/<user id>/<code>/")
-    address = read_address(f"{parts[0].lower()}://{netloc}{match['prefix']}")
+    address = parse_address(f"{parts[0].lower()}://{netloc}{match['prefix']}")
     return WebhookAddress(address, int(match["user"]), match["code"])
 
 

@@ -7,10 +7,7 @@ from typing import Any, TypeVar
 
 import pendulum
 
-from airflow_provider_b24.rest.auth import Auth
-from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed, batch_command, json_params
-from airflow_provider_b24.rest.engine import Run
-from airflow_provider_b24.rest.errors import (
+from airflow_provider_b24.errors import (
     Bitrix24Error,
     Bitrix24InputError,
     Bitrix24LimitError,
@@ -19,14 +16,20 @@ from airflow_provider_b24.rest.errors import (
     Bitrix24TokenExpiredError,
     Bitrix24UnknownOutcomeError,
 )
-from airflow_provider_b24.rest.pacing import Bucket, Clock, Ledger, SystemClock
+from airflow_provider_b24.rest.auth.webhook import Auth
+from airflow_provider_b24.rest.bulk import Run
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
+from airflow_provider_b24.rest.clock import Clock, SystemClock
+from airflow_provider_b24.rest.encoding import batch_command, json_params
+from airflow_provider_b24.rest.limits.bucket import Bucket
+from airflow_provider_b24.rest.limits.operating import Ledger
 from airflow_provider_b24.rest.paging import Paging
 from airflow_provider_b24.rest.redaction import without_frames
-from airflow_provider_b24.rest.replies import Outcome, Reply, read_batch, read_reply
+from airflow_provider_b24.rest.replies import Outcome, Reply, parse_batch, parse_reply
 from airflow_provider_b24.rest.retry import (
     MAX_REPLAYS,
-    PATIENCE,
-    Patience,
+    RETRY_TIMEOUT,
+    RetryBudget,
     fate,
     long_wait,
     was_executed,
@@ -45,7 +48,7 @@ class Client:
     :param auth: how requests are signed.
     :param bucket: the portal's request bucket; None means that no limit is kept.
     :param clock: time and waiting.
-    :param patience: seconds without progress after which a temporary error is passed on.
+    :param retry_timeout: seconds without progress after which a temporary error is passed on.
     :param max_wait: longest single wait in seconds that is slept through. A longer one ends the call or run
         with a ``Bitrix24OperatingLimitError`` whose ``retry_at`` says when to go on; None: never.
     """
@@ -57,7 +60,7 @@ class Client:
         *,
         bucket: Bucket | None = None,
         clock: Clock | None = None,
-        patience: float = PATIENCE,
+        retry_timeout: float = RETRY_TIMEOUT,
         max_wait: float | None = None,
     ) -> None:
         self.transport = transport
@@ -67,7 +70,7 @@ class Client:
         self.max_wait = max_wait
         self.refusals = 0
         self._auth = auth
-        self._patience = patience
+        self._retry_timeout = retry_timeout
 
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Reply:
         """Call one REST method and return its reply."""
@@ -103,9 +106,9 @@ class Client:
             )
         if halt or refers:
             return self._batch_in_order(calls, commands, halt)
-        return list(self.run_all(calls))
+        return list(self.bulk(calls))
 
-    def run_all(self, calls: Iterable[Call]) -> Iterator[Outcome]:
+    def bulk(self, calls: Iterable[Call]) -> Iterator[Outcome]:
         """
         Carry out any iterable of calls in full batches, a few in flight, and yield outcomes in input order.
 
@@ -118,8 +121,8 @@ class Client:
         """Yield every row of a list method, page by page, in constant memory."""
         return iter(Paging(self.call, method, {} if params is None else params))
 
-    def patience(self) -> Patience:
-        return Patience(self.clock, self._patience, self.max_wait)
+    def retry_budget(self) -> RetryBudget:
+        return RetryBudget(self.clock, self._retry_timeout, self.max_wait)
 
     def attempt(self, method: str, params: Mapping[str, Any]) -> Reply:
         """
@@ -153,7 +156,7 @@ class Client:
     def _send(self, method: str, signed: Signed) -> Reply:
         raw = self.transport.send(signed.path, signed.body, method)
         secrets = (*self.transport.config.credentials.secrets, str(signed.body.get("auth", "")))
-        return read_reply(raw, method, secrets)
+        return parse_reply(raw, method, secrets)
 
     def note_refusal(self, error: Bitrix24Error, method: str) -> None:
         """Remember a limit's refusal, and put the time to wait for into the error."""
@@ -167,9 +170,9 @@ class Client:
         self.transport.close()
 
     def _perform(self, call: Call, params: Mapping[str, Any], repeatable: bool) -> Reply:
-        patience = self.patience()
+        budget = self.retry_budget()
         while True:
-            self._wait_turn(call.method, patience)
+            self._wait_turn(call.method, budget)
             try:
                 reply = self.attempt(call.method, params)
             except Bitrix24Error as error:
@@ -182,25 +185,25 @@ class Client:
                 settled = self._settle(call, failure)
                 if settled is not None:
                     return settled
-            pause = patience.pause(failure)
+            pause = budget.pause(failure)
             if pause is None:
                 raise failure
             self.clock.sleep(pause)
 
     def _settle(self, call: Call, failure: Bitrix24Error) -> Reply | None:
         """Find out whether a write whose answer was lost took effect; None means that it did not."""
-        if call.settlement is None:
+        if call.verification is None:
             raise Bitrix24UnknownOutcomeError(
                 failure.description, http_status=failure.http_status, method=call.method
             ) from failure
-        found = self.perform(call.settlement.read)
-        return Reply(result=True) if call.settlement.shows(found.result) else None
+        found = self.perform(call.verification.read)
+        return Reply(result=True) if call.verification.shows(found.result) else None
 
-    def _wait_turn(self, method: str, patience: Patience) -> None:
+    def _wait_turn(self, method: str, budget: RetryBudget) -> None:
         ready_at = self.ledger.ready_at(method)
         wait = ready_at - self.clock.now()
         if wait > 0:
-            if not patience.outlasts(ready_at):
+            if not budget.outlasts(ready_at):
                 raise long_wait(method, ready_at)
             self.clock.sleep(wait)
         while self.bucket is not None:
@@ -228,7 +231,7 @@ class Client:
         """A whole batch as one call, which may be repeated only if all of its commands may."""
         try:
             reply = self._perform(Call("batch"), params, all(call.repeatable for call in chunk))
-            return read_batch(reply, chunk, halt)
+            return parse_batch(reply, chunk, halt)
         except Bitrix24Error as error:
             return [Outcome(call, fate(error), error=error) for call in chunk]
 

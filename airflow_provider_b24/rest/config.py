@@ -25,7 +25,7 @@ class OAuthApp:
     """
     A local application and the pair of tokens it got first; later pairs are kept in a ``TokenStore``.
 
-    :param server: address of the authorisation server, without a trailing slash.
+    :param server: address of the authorization server, without a trailing slash.
     """
 
     client_id: str

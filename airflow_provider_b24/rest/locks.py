@@ -12,12 +12,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from airflow_provider_b24.rest.errors import Bitrix24TransportError
-from airflow_provider_b24.rest.pacing import Clock
+from airflow_provider_b24.errors import Bitrix24TransportError
+from airflow_provider_b24.rest.clock import Clock
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 180.0  # seconds: longer than one exchange of tokens can take, timeouts included
+RETRY_TIMEOUT = 180.0  # seconds: longer than one exchange of tokens can take, timeouts included
 _TELL = 2.0  # seconds of waiting after which the log says so
 _POLL = 0.05  # seconds between two looks at a lock that somebody holds
 _THREADS = threading.Lock()  # stands in for all locks where there are no files
@@ -45,7 +45,7 @@ def machine_lock(name: str, clock: Clock, folder: Path | None = None) -> Iterato
 
     The kernel drops it when its holder dies. Where no file can be made, it holds among threads only.
 
-    :raises Bitrix24TransportError: somebody holds it for longer than ``PATIENCE``; temporary.
+    :raises Bitrix24TransportError: somebody holds it for longer than ``RETRY_TIMEOUT``; temporary.
     """
     try:
         handle = open_own_file(own_folder(folder) / f"{name}.lock")
@@ -88,7 +88,7 @@ def _acquire(handle: int, clock: Clock) -> None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            busy = waited > PATIENCE
+            busy = waited > RETRY_TIMEOUT
         else:
             return
         if busy:

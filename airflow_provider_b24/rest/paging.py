@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from airflow_provider_b24.errors import Bitrix24ApiError
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import Bitrix24ApiError
 from airflow_provider_b24.rest.replies import Reply
 
 PAGE = 50  # rows of a page, fixed by the portal

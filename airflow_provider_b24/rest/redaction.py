@@ -13,7 +13,7 @@ import sys
 import traceback
 from urllib.parse import quote, quote_plus
 
-from airflow_provider_b24.rest.errors import Bitrix24Error
+from airflow_provider_b24.errors import Bitrix24Error
 
 _SECRET_PATH = re.compile(r"(/rest/(?:api/)?[0-9]+/)[^/\s\"'?]+")
 _LOGGERS = (

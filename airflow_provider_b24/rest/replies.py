@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import (
+from airflow_provider_b24.errors import (
     Bitrix24ApiError,
     Bitrix24Error,
     Bitrix24TransportError,
     Bitrix24UnknownOutcomeError,
     classify,
 )
+from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.redaction import redact
 
 Status = Literal["success", "failure", "unknown", "skipped"]
@@ -30,7 +30,7 @@ class RawReply:
     """An HTTP answer as it came."""
 
     status: int
-    body: bytes = field(repr=False)  # an authorisation server's holds tokens
+    body: bytes = field(repr=False)  # an authorization server's holds tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Outcome:
         return self.status == "success"
 
 
-def read_reply(raw: RawReply, method: str, secrets: Sequence[str] = ()) -> Reply:
+def parse_reply(raw: RawReply, method: str, secrets: Sequence[str] = ()) -> Reply:
     """
     Read the answer to one request.
 
@@ -118,7 +118,7 @@ def read_reply(raw: RawReply, method: str, secrets: Sequence[str] = ()) -> Reply
     raise _unreadable(raw, method)
 
 
-def read_batch(reply: Reply, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
+def parse_batch(reply: Reply, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
     """
     Spread the answer to a batch over its commands, in input order.
 

@@ -7,16 +7,17 @@ from collections.abc import Callable
 
 import pendulum
 
-from airflow_provider_b24.rest.errors import (
+from airflow_provider_b24.errors import (
     Bitrix24Error,
     Bitrix24LimitError,
     Bitrix24OperatingLimitError,
     Bitrix24TransportError,
 )
-from airflow_provider_b24.rest.pacing import OPERATING_WINDOW, Clock
+from airflow_provider_b24.rest.clock import Clock
+from airflow_provider_b24.rest.limits.operating import OPERATING_WINDOW
 from airflow_provider_b24.rest.replies import Status
 
-PATIENCE = 120.0  # seconds without any progress, after which a temporary error is passed on
+RETRY_TIMEOUT = 120.0  # seconds without any progress, after which a temporary error is passed on
 MAX_REPLAYS = 3  # of one request whose access token had expired
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between repetitions, before jitter
 
@@ -42,7 +43,7 @@ def long_wait(method: str, until: float) -> Bitrix24OperatingLimitError:
     )
 
 
-class Patience:
+class RetryBudget:
     """
     One budget of time without progress, shared by all requests of a run.
 
@@ -54,7 +55,7 @@ class Patience:
     def __init__(
         self,
         clock: Clock,
-        budget: float = PATIENCE,
+        budget: float = RETRY_TIMEOUT,
         max_wait: float | None = None,
         rng: Callable[[], float] = random.random,
     ) -> None:

@@ -25,9 +25,9 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from airflow_provider_b24 import __version__
-from airflow_provider_b24.rest.address import Address, read_address, same_family
+from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24Error, Bitrix24TransportError
+from airflow_provider_b24.rest.address import Address, parse_address, same_family
 from airflow_provider_b24.rest.config import PortalConfig
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24Error, Bitrix24TransportError
 from airflow_provider_b24.rest.redaction import redact_logs
 from airflow_provider_b24.rest.replies import RawReply
 
@@ -61,7 +61,7 @@ class Transport:
         self.requests = 0
         self._adapter = adapter
         self._counting = threading.Lock()
-        self._portal = read_address(config.url)
+        self._portal = parse_address(config.url)
         if config.ca_bundle:
             _check_authorities(config.ca_bundle)
         if not config.verify_tls and self._portal.scheme == "https":
@@ -130,7 +130,7 @@ class Transport:
         session.proxies = dict(proxy)
         session.verify = environment["verify"]
         adapter = HTTPAdapter(pool_connections=4, pool_maxsize=config.max_parallel, pool_block=True)
-        if read_address(url).origin == self._portal.origin:
+        if parse_address(url).origin == self._portal.origin:
             session.verify = (config.ca_bundle or session.verify) if config.verify_tls else False
         elif config.ca_bundle:
             adapter = _TrustingMore(config.ca_bundle)
@@ -157,7 +157,7 @@ class Transport:
         prefix = parts.path.removesuffix(path) if parts.path.endswith(path) else old.prefix
         unreadable = False
         try:
-            new = read_address(f"{parts.scheme}://{parts.netloc}{prefix}")
+            new = parse_address(f"{parts.scheme}://{parts.netloc}{prefix}")
         except Bitrix24ConfigError:
             unreadable = True
         if unreadable:

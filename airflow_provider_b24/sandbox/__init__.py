@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from airflow_provider_b24.sandbox.exchange import Response
-from airflow_provider_b24.sandbox.faults import Fault
-from airflow_provider_b24.sandbox.journal import JournalEntry
-from airflow_provider_b24.sandbox.limits import Bucket, Operating
-from airflow_provider_b24.sandbox.portal import Portal
-from airflow_provider_b24.sandbox.seed import seeded_portal
-from airflow_provider_b24.sandbox.server import PortalServer
+from airflow_provider_b24.sandbox.http.exchange import Response
+from airflow_provider_b24.sandbox.http.faults import Fault
+from airflow_provider_b24.sandbox.http.journal import JournalEntry
+from airflow_provider_b24.sandbox.http.portal import Portal
+from airflow_provider_b24.sandbox.http.seed import seeded_portal
+from airflow_provider_b24.sandbox.http.server import PortalServer
+from airflow_provider_b24.sandbox.model.limits import Bucket, Operating
 
 __all__ = [
     "Bucket",

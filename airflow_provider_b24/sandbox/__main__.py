@@ -13,11 +13,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from airflow_provider_b24.sandbox.journal import JournalEntry
-from airflow_provider_b24.sandbox.limits import ENTERPRISE, STANDARD, Bucket, Operating
-from airflow_provider_b24.sandbox.portal import Portal
-from airflow_provider_b24.sandbox.seed import seeded_portal
-from airflow_provider_b24.sandbox.server import PortalServer
+from airflow_provider_b24.sandbox.http.journal import JournalEntry
+from airflow_provider_b24.sandbox.http.portal import Portal
+from airflow_provider_b24.sandbox.http.seed import seeded_portal
+from airflow_provider_b24.sandbox.http.server import PortalServer
+from airflow_provider_b24.sandbox.model.limits import ENTERPRISE, STANDARD, Bucket, Operating
 
 PROGRAM = "python -m airflow_provider_b24.sandbox"
 BUCKETS = {"standard": STANDARD, "enterprise": ENTERPRISE}

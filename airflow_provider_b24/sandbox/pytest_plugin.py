@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_b24.sandbox.portal import Portal
-from airflow_provider_b24.sandbox.seed import seeded_portal
-from airflow_provider_b24.sandbox.server import PortalServer
+from airflow_provider_b24.sandbox.http.portal import Portal
+from airflow_provider_b24.sandbox.http.seed import seeded_portal
+from airflow_provider_b24.sandbox.http.server import PortalServer
 
 CONNECTION_ID = "bitrix24_default"
 

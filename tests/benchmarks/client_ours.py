@@ -19,7 +19,7 @@ def prepare(job: Job) -> Callable[[], dict[str, int]]:
 
     def work() -> dict[str, int]:
         calls = (Call(METHOD, params) for params in job.params())
-        return Counter(outcome.status for outcome in client.run_all(calls))
+        return Counter(outcome.status for outcome in client.bulk(calls))
 
     return work
 

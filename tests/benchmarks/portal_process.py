@@ -13,8 +13,8 @@ from typing import Any
 from job import METHOD, wanted_companies
 
 from airflow_provider_b24.sandbox import Bucket, JournalEntry, Portal, PortalServer
-from airflow_provider_b24.sandbox.control import stats
-from airflow_provider_b24.sandbox.limits import Operating
+from airflow_provider_b24.sandbox.http.control import stats
+from airflow_provider_b24.sandbox.model.limits import Operating
 
 
 def main() -> None:

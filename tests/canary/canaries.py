@@ -28,8 +28,8 @@ SECRETS = {
     "refresh token": 'refr3sh-t0ken/f+irs=t&one"é%00-ref2',
     "refused refresh token": 'refus3d-refr3sh/t+oken=&"é%2f-ref3',
     "rotated token": 'rotat3d-t0ken/f+rom=the&sandbox"é%00-rot4',
-    "authorisation code": 'auth0risation-c0de/on+ce="é&%41-cod5',
-    "wrong authorisation code": 'wr0ngauth0-c0de/on+ce="é&%41-cod6',
+    "authorization code": 'auth0risation-c0de/on+ce="é&%41-cod5',
+    "wrong authorization code": 'wr0ngauth0-c0de/on+ce="é&%41-cod6',
     "proxy password": "pr0xy-p4ss/w:ord@wi+th=all&%40-prx7",
 }
 PLANTED = {"planted canary": 'pl4nted-c4nary/so+that="it is&found%00é-plt8'}

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from urllib.parse import quote
 
 from airflow_provider_b24.sandbox import Fault, Portal, PortalServer, seeded_portal
-from airflow_provider_b24.sandbox.faults import Kind
+from airflow_provider_b24.sandbox.http.faults import Kind
 from tests.canary.canaries import SECRETS
 from tests.canary.echo import EchoServer
 from tests.canary.tasks import ALL, BAD_ITEMS

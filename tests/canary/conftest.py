@@ -40,7 +40,7 @@ def harvest(tmp_path_factory) -> Harvest:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     environment = inherited | {
         "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW__BITRIX24__PATIENCE": "0.2",
+        "AIRFLOW__BITRIX24__RETRY_TIMEOUT": "0.2",
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "airflow" / "dags"),
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

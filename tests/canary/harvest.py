@@ -22,10 +22,10 @@ from typing import Any
 from unittest import mock
 from urllib.parse import quote
 
-from airflow_provider_b24.rest import pacing
+from airflow_provider_b24.errors import Bitrix24Error
+from airflow_provider_b24.rest import clock
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import Bitrix24Error
-from airflow_provider_b24.sandbox import oauth
+from airflow_provider_b24.sandbox.http import oauth
 from tests.canary.api import read_everything
 from tests.canary.canaries import PLANTED, SECRETS
 from tests.canary.cases import Cases, Clock, add_cases
@@ -175,9 +175,9 @@ def execute(operator: Any, hook: Any) -> Any:
 
 def represent(conn_id: str, hook: Any) -> str:
     """What Python shows of everything that holds a secret."""
-    from airflow_provider_b24.rest.oauth import Grant
+    from airflow_provider_b24.rest.auth.oauth import Grant
+    from airflow_provider_b24.rest.auth.tokens import FileTokenStore, MemoryTokenStore, TokenPair
     from airflow_provider_b24.rest.replies import RawReply
-    from airflow_provider_b24.rest.tokens import FileTokenStore, MemoryTokenStore, TokenPair
 
     client = hook.get_conn()
     pair = TokenPair(SECRETS["access token"], SECRETS["refresh token"])
@@ -227,7 +227,7 @@ def use_commands(cases: Cases) -> dict[str, str]:
     for name in ("fine", "refused", "no_name", "echo", "moved_to_foreign_host", "tls"):
         if name in cases.connections:
             run(name, server=cases.connections[name]["host"])
-    wrong = SECRETS["wrong authorisation code"]
+    wrong = SECRETS["wrong authorization code"]
     address = "https://app.example/?code={}&scope=crm"
     run("address", code=address.format(quote(portal.issue_code(APP), safe="")))
     run("again", "--conn-id", "made_by_fine")
@@ -287,12 +287,12 @@ def main() -> None:
     share_api_server()
     print(f"harvest: database {time.monotonic() - started:.1f} s")
     numbers = itertools.count()
-    names = {20: "authorisation code", 35: "rotated token"}
+    names = {20: "authorization code", 35: "rotated token"}
     imitation = SimpleNamespace(token_hex=lambda size: f"{SECRETS[names[size]]}-{next(numbers)}")
     with (
         contextlib.ExitStack() as stack,
         (EVIDENCE / "records.txt").open("w") as records,
-        mock.patch.multiple(pacing.SystemClock, now=Clock.now, sleep=Clock.sleep),
+        mock.patch.multiple(clock.SystemClock, now=Clock.now, sleep=Clock.sleep),
         mock.patch.object(oauth, "secrets", imitation),
     ):
         everything = Everything(records)

@@ -79,8 +79,8 @@ def test_everything_secret_is_told_to_the_masker_in_the_forms_it_has_inside_addr
     names = set(SECRETS) - {
         "code in Host",  # refused connections: nothing is taken from them
         "code in Login",
-        "authorisation code",  # of the command, which logs nothing
-        "wrong authorisation code",
+        "authorization code",  # of the command, which logs nothing
+        "wrong authorization code",
         "rotated token",  # numbered: see below
     }
     texts = [SECRETS[name] for name in names]

@@ -59,7 +59,7 @@ def states(home):
     for name in ("reports", "tmp"):
         (home / name).mkdir()
     settings = {
-        "AIRFLOW__BITRIX24__PATIENCE": "0.2",
+        "AIRFLOW__BITRIX24__RETRY_TIMEOUT": "0.2",
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",

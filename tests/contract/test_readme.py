@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from airflow_provider_b24.get_provider_info import get_provider_info
-from airflow_provider_b24.sandbox.faults import Kind
+from airflow_provider_b24.sandbox.http.faults import Kind
 from tests.contract.conftest import PACKAGE, ROOT
 
 TEXT = (ROOT / "README.md").read_text()

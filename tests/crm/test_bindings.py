@@ -13,7 +13,7 @@ from airflow_provider_b24.crm.bindings import (
     read_rows,
     to_wire,
 )
-from airflow_provider_b24.rest.errors import Bitrix24InputError
+from airflow_provider_b24.errors import Bitrix24InputError
 
 DOCUMENTED = [
     {"COMPANY_ID": 8, "IS_PRIMARY": "Y", "SORT": 100},

@@ -28,8 +28,8 @@ class FileProgress:
 
 def sync(connection: str, folder: Path, options: dict[str, Any]) -> None:
     """Bring the wanted state to the portal; what became of it is in summary.json afterwards."""
+    from airflow_provider_b24.errors import Bitrix24SyncError
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-    from airflow_provider_b24.rest.errors import Bitrix24SyncError
 
     os.environ["AIRFLOW_CONN_FAULTY"] = connection
     progress = FileProgress(folder / "cursor.json")

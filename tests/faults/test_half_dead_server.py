@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24TransportError
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import Bitrix24Error, Bitrix24TransportError
 from airflow_provider_b24.rest.replies import Outcome
 from tests.faults.half_dead import HalfDeadServer
 from tests.faults.portals import CODE
@@ -17,8 +17,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 50
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setenv("AIRFLOW__BITRIX24__PATIENCE", "0.01")
-    monkeypatch.setattr("airflow_provider_b24.rest.engine.FIRST_PAUSE", 0.01)
+    monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.01")
+    monkeypatch.setattr("airflow_provider_b24.rest.bulk.FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture(scope="module")

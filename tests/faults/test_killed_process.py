@@ -33,8 +33,8 @@ def forks():
     context.set_forkserver_preload(
         [
             "airflow_provider_b24.hooks.bitrix24",
-            "airflow_provider_b24.hooks.sync_job",
-            "airflow_provider_b24.hooks.wiring",
+            "airflow_provider_b24.sync.job",
+            "airflow_provider_b24.hooks.client",
         ]
     )
     return context

@@ -2,7 +2,7 @@
 
 import pytest
 
-from airflow_provider_b24.rest.errors import Bitrix24SyncError
+from airflow_provider_b24.errors import Bitrix24SyncError
 from tests.faults.portals import (
     break_network,
     failed_contacts,

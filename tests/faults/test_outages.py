@@ -4,8 +4,8 @@ import pytest
 
 from airflow_provider_b24.crm.bindings import CompanyBinding
 from airflow_provider_b24.crm.contact_company import add_company, set_companies
+from airflow_provider_b24.errors import Bitrix24AuthError, Bitrix24Error
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import Bitrix24AuthError, Bitrix24Error
 from airflow_provider_b24.sandbox import Fault
 from tests.faults.portals import lines_of, make_portal, write_wanted, wrong_contacts
 
@@ -32,7 +32,7 @@ class MemoryProgress:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setenv("AIRFLOW__BITRIX24__PATIENCE", "0.5")
+    monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.5")
 
 
 def goes_down(portal):

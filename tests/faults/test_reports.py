@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_b24.rest.errors import Bitrix24Error, Bitrix24InputError
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.sandbox import Fault
 from tests.faults.portals import CODE, company_of, make_portal, write_wanted, wrong_contacts
 from tests.faults.test_outages import MemoryProgress
@@ -23,7 +23,7 @@ def portal():
 
 @pytest.fixture
 def hook(hook_of, portal, monkeypatch):
-    monkeypatch.setenv("AIRFLOW__BITRIX24__PATIENCE", "0.2")
+    monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.2")
     return hook_of(portal)
 
 
@@ -80,7 +80,7 @@ def mend(portal):
 def test_a_resumed_report_covers_each_contact_once_on_any_storage(
     hook, portal, wanted, report, mode, monkeypatch
 ):
-    monkeypatch.setattr("airflow_provider_b24.hooks.sync.CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr("airflow_provider_b24.sync.run.CHECKPOINT_SECONDS", 0)
     progress = MemoryProgress()
     options = {"mode": mode, "report_path": str(report), "progress": progress}
     for written in (150, 350):

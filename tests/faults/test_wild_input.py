@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.crm.bindings import CompanyBinding
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24SyncError
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import Bitrix24Error, Bitrix24InputError, Bitrix24SyncError
 from tests.faults.portals import make_portal
 
 pytestmark = pytest.mark.airflow
@@ -239,5 +239,5 @@ def test_an_unknown_event_of_the_trigger_fails_for_good_before_anything_is_sent(
     operator = operators()[-1]
     operator.hook = hook
     with pytest.raises(AirflowFailException, match="unknown event"):
-        operator.go_on({"ti": FakeTaskInstance()}, event)
+        operator.execute_complete({"ti": FakeTaskInstance()}, event)
     assert portal.requests == 0

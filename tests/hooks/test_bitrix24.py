@@ -3,10 +3,10 @@ import time
 import pytest
 
 from airflow_provider_b24.crm.bindings import CompanyBinding
+from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24InputError
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24InputError
 from airflow_provider_b24.sandbox import Fault
-from airflow_provider_b24.sandbox.seed import NO_SCOPE_CODE, READ_ONLY_CODE
+from airflow_provider_b24.sandbox.http.seed import NO_SCOPE_CODE, READ_ONLY_CODE
 
 pytestmark = pytest.mark.airflow
 
@@ -97,7 +97,7 @@ def test_the_connection_is_tested_with_one_request(hook, portal):
 
 @pytest.mark.parametrize("kind", ["time_limit", "query_limit", "html_503", "reset", "expired_token"])
 def test_the_test_of_a_connection_does_not_wait_for_a_busy_portal(hook, portal, monkeypatch, kind):
-    monkeypatch.setattr("airflow_provider_b24.hooks.check.PATIENCE", 0.3)
+    monkeypatch.setattr("airflow_provider_b24.hooks.check.RETRY_TIMEOUT", 0.3)
     portal.add_fault(Fault(kind, every=1))
     started = time.monotonic()
     ok, message = hook.test_connection()
@@ -130,7 +130,7 @@ def test_the_test_of_a_connection_never_raises(hook, monkeypatch, connection):
     import json
 
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", json.dumps(connection))
-    monkeypatch.setenv("AIRFLOW__BITRIX24__PATIENCE", "0")
+    monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0")
     ok, message = hook.test_connection()
     assert not ok
     assert message

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24TransportError
+from airflow_provider_b24.rest.auth.tokens import FileTokenStore, TokenPair, fingerprint
 from airflow_provider_b24.rest.config import OAuthApp
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24TransportError
-from airflow_provider_b24.rest.tokens import FileTokenStore, TokenPair, fingerprint
 from tests.conftest import DATABASE
 
 pytestmark = pytest.mark.airflow
@@ -105,7 +105,7 @@ def test_an_edited_connection_wins_over_what_is_stored_for_the_old_one(
     application, portal, server, variables, run_dag, monkeypatch
 ):
     run_dag(DAG)
-    portal.apps._access.clear()  # the portal forgets the application's old authorisation
+    portal.apps._access.clear()  # the portal forgets the application's old authorization
     portal.apps._refresh.clear()
     access, refresh = portal.issue_tokens("local.app")
     edited = {
@@ -134,7 +134,7 @@ def test_the_test_of_a_connection_shares_the_tokens_of_the_connection(
     assert (portal.refreshes, portal.refused_refreshes) == (1, 0)
 
 
-def test_a_used_up_authorisation_fails_the_task_and_says_what_to_do(application, portal, variables, run_dag):
+def test_a_used_up_authorization_fails_the_task_and_says_what_to_do(application, portal, variables, run_dag):
     portal.apps._refresh.clear()
     run = run_dag(DAG)
     assert run.states["ask"] == "failed"

@@ -3,7 +3,7 @@ import urllib.request
 import pytest
 
 from airflow_provider_b24.sandbox import Fault
-from airflow_provider_b24.sandbox.seed import NO_CRM_CODE, NO_SCOPE_CODE, READ_ONLY_CODE
+from airflow_provider_b24.sandbox.http.seed import NO_CRM_CODE, NO_SCOPE_CODE, READ_ONLY_CODE
 
 pytestmark = pytest.mark.airflow
 
@@ -147,7 +147,7 @@ def test_a_portal_that_refuses_twice_costs_no_try(run_dag, portal, bitrix24_conn
 def test_a_portal_that_is_down_leaves_the_task_up_for_retry(
     run_dag, portal, server, bitrix24_conn, monkeypatch
 ):
-    monkeypatch.setenv("AIRFLOW__BITRIX24__PATIENCE", "0.5")
+    monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.5")
     server.stop()
     run = run_dag(set_dag())
     assert run.states["set"] == "up_for_retry"

@@ -10,7 +10,7 @@ import urllib3
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import ProtocolError
 
-from airflow_provider_b24.rest.auth import WebhookAuth
+from airflow_provider_b24.rest.auth.webhook import WebhookAuth
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.config import PortalConfig, Webhook
 from airflow_provider_b24.rest.transport import Transport

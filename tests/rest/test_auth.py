@@ -9,18 +9,18 @@ import time
 import pytest
 import requests
 
-from airflow_provider_b24.rest.auth import WebhookAuth, build_auth
-from airflow_provider_b24.rest.calls import Call, Signed
-from airflow_provider_b24.rest.client import Client
-from airflow_provider_b24.rest.config import OAuthApp, PortalConfig, Webhook
-from airflow_provider_b24.rest.errors import (
+from airflow_provider_b24.errors import (
     Bitrix24AuthError,
     Bitrix24TokenExpiredError,
     Bitrix24TransportError,
 )
-from airflow_provider_b24.rest.oauth import OAuthAuth, authorize_url, exchange_code
-from airflow_provider_b24.rest.pacing import SystemClock
-from airflow_provider_b24.rest.tokens import FileTokenStore, MemoryTokenStore, TokenPair
+from airflow_provider_b24.rest.auth.oauth import OAuthAuth, authorize_url, exchange_code
+from airflow_provider_b24.rest.auth.tokens import FileTokenStore, MemoryTokenStore, TokenPair
+from airflow_provider_b24.rest.auth.webhook import WebhookAuth, build_auth
+from airflow_provider_b24.rest.calls import Call, Signed
+from airflow_provider_b24.rest.client import Client
+from airflow_provider_b24.rest.clock import SystemClock
+from airflow_provider_b24.rest.config import OAuthApp, PortalConfig, Webhook
 from airflow_provider_b24.rest.transport import Transport
 from airflow_provider_b24.sandbox import Fault, PortalServer, seeded_portal
 from tests.rest.conftest import PortalAdapter
@@ -270,7 +270,7 @@ def test_a_run_renews_in_the_thread_that_drives_it(portal, clock, make_auth):
 
     auth.renew = note_and_renew
     client = Client(transport, auth, clock=clock)
-    assert all(outcome.ok for outcome in client.run_all([Call("profile")] * 500))
+    assert all(outcome.ok for outcome in client.bulk([Call("profile")] * 500))
     assert set(threads) == {threading.main_thread()}
     assert portal.refreshes == 1
 
@@ -293,8 +293,8 @@ def test_a_batch_may_outlive_many_tokens_while_the_portal_fails(portal, clock, m
             clock.sleep(3601)
 
     auth.sign, transport.send = sign_and_break, send_and_wait
-    client = Client(transport, auth, clock=clock, patience=1e9)
-    assert [outcome.status for outcome in client.run_all([Call("profile")])] == ["success"]
+    client = Client(transport, auth, clock=clock, retry_timeout=1e9)
+    assert [outcome.status for outcome in client.bulk([Call("profile")])] == ["success"]
     assert portal.refreshes == 5
 
 
@@ -315,7 +315,7 @@ def test_a_used_up_refresh_token_is_a_permanent_error_that_says_what_to_do(porta
     ],
     ids=["wrong_client with HTTP 200", "wrong secret", "wrong refresh token"],
 )
-def test_what_the_authorisation_server_refuses_is_permanent(
+def test_what_the_authorization_server_refuses_is_permanent(
     portal, clock, make_oauth_client, wrong, code, status
 ):
     client = make_oauth_client(**wrong)
@@ -329,7 +329,7 @@ def test_what_the_authorisation_server_refuses_is_permanent(
 
 
 class OAuthDown(PortalAdapter):
-    """The portal answers, its authorisation server does what `answer` says."""
+    """The portal answers, its authorization server does what `answer` says."""
 
     def __init__(self, portal, answer):
         super().__init__(portal)
@@ -363,7 +363,7 @@ def line_breaks(request):
         pytest.param(server_says(429, b'{"error": "slow down"}'), id="429"),
     ],
 )
-def test_an_authorisation_server_that_is_down_is_waited_for(portal, clock, make_oauth_client, answer):
+def test_an_authorization_server_that_is_down_is_waited_for(portal, clock, make_oauth_client, answer):
     adapter = OAuthDown(portal, answer)
     client = make_oauth_client(adapter=adapter)
     clock.sleep(3601)
@@ -504,7 +504,7 @@ def test_the_log_at_debug_tells_no_token(short_lived, tmp_path, caplog):
     assert not [one for one in (*tokens, SECRET, kept.access_token, kept.refresh_token) if one in shown]
 
 
-def test_an_authorisation_server_that_is_not_there_is_named(portal, tokens, clock):
+def test_an_authorization_server_that_is_not_there_is_named(portal, tokens, clock):
     server = f"http://127.0.0.1:{free_port()}"
     app = OAuthApp("local.app", SECRET, "", tokens[1], server=server)
     auth = build_auth(Transport(PortalConfig(PORTAL, app)), clock=clock)

@@ -7,17 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_b24.rest.calls import (
-    Call,
-    Settlement,
-    batch_command,
-    batch_params,
-    check_method,
-    is_repeatable,
-    json_params,
-)
-from airflow_provider_b24.rest.errors import Bitrix24InputError, Bitrix24UnknownOutcomeError
-from airflow_provider_b24.sandbox import php
+from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24UnknownOutcomeError
+from airflow_provider_b24.rest.calls import Call, Verification, check_method, is_repeatable
+from airflow_provider_b24.rest.encoding import batch_command, batch_params, json_params
+from airflow_provider_b24.sandbox.model import php
 
 METHOD = "crm.contact.update"
 patiently = settings(deadline=None)  # other work on the machine is no failure
@@ -264,11 +257,11 @@ def test_the_body_of_a_batch_has_commands_by_position():
     "result", [None, 8, "text", [None], [{"x": 1}], [{"COMPANY_ID": "abc"}], [[]], {"a": 1}], ids=repr
 )
 def test_a_read_that_cannot_be_understood_leaves_the_outcome_unknown(result):
-    settlement = Settlement(
+    verification = Verification(
         Call("crm.contact.company.items.get"), lambda rows: 8 in {int(r["COMPANY_ID"]) for r in rows}
     )
-    assert settlement.shows([{"COMPANY_ID": "8"}])
-    assert not settlement.shows([])
+    assert verification.shows([{"COMPANY_ID": "8"}])
+    assert not verification.shows([])
     with pytest.raises(Bitrix24UnknownOutcomeError, match="cannot be understood") as caught:
-        settlement.shows(result)
+        verification.shows(result)
     assert caught.value.__cause__ is None

@@ -7,8 +7,7 @@ from airflow_provider_b24.crm.contact_company import (
     get_companies,
     set_companies,
 )
-from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import (
+from airflow_provider_b24.errors import (
     Bitrix24AccessDeniedError,
     Bitrix24AuthError,
     Bitrix24BadRequestError,
@@ -20,6 +19,7 @@ from airflow_provider_b24.rest.errors import (
     Bitrix24TransportError,
     Bitrix24UnknownOutcomeError,
 )
+from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.sandbox import Fault
 
 ANY_LOSS = ["reset", "hang", "truncated", "html_502", "html_503", "html_500", "server_error", "not_json"]
@@ -113,7 +113,7 @@ def test_patience_ends_and_the_last_error_passes_unchanged(make_client, portal, 
     portal.add_fault(Fault("query_limit", every=1))
     started = clock.now()
     with pytest.raises(Bitrix24RateLimitError) as caught:
-        make_client(patience=60.0).call("profile")
+        make_client(retry_timeout=60.0).call("profile")
     assert caught.value.temporary
     assert 60 <= clock.now() - started <= 61
     assert max(clock.slept) <= 15

@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_b24.crm.bindings import CompanyBinding
 from airflow_provider_b24.crm.contact_company import set_companies
-from airflow_provider_b24.rest.pacing import (
-    OPERATING_WINDOW,
-    PLANS,
-    Bucket,
-    Ledger,
-    Level,
-    MemoryStore,
-    Plan,
-)
+from airflow_provider_b24.rest.limits.bucket import PLANS, Bucket, Level, MemoryStore, Plan
+from airflow_provider_b24.rest.limits.operating import OPERATING_WINDOW, Ledger
 from airflow_provider_b24.rest.replies import Timing
 from airflow_provider_b24.sandbox import Bucket as PortalBucket
 from airflow_provider_b24.sandbox import Operating
@@ -328,5 +321,5 @@ def test_a_run_outlives_a_clock_that_is_put_back_or_forward(make_client, portal,
 
     clock.sleep = sleep_and_jump
     calls = [set_companies(contact, [CompanyBinding(8)]) for contact in range(1, 501)]
-    assert all(outcome.ok for outcome in make_client(bucket=bucket).run_all(calls))
+    assert all(outcome.ok for outcome in make_client(bucket=bucket).bulk(calls))
     assert sum(clock.slept) <= 2 * bucket.longest_wait

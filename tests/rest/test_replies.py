@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.errors import (
+from airflow_provider_b24.errors import (
     Bitrix24AccessDeniedError,
     Bitrix24ApiError,
     Bitrix24BadRequestError,
@@ -18,7 +17,8 @@ from airflow_provider_b24.rest.errors import (
     Bitrix24ServerError,
     Bitrix24TransportError,
 )
-from airflow_provider_b24.rest.replies import Outcome, RawReply, Reply, Timing, read_batch, read_reply
+from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.rest.replies import Outcome, RawReply, Reply, Timing, parse_batch, parse_reply
 
 patiently = settings(deadline=None)  # other work on the machine is no failure
 
@@ -30,7 +30,7 @@ json_values = st.recursive(
 
 
 def answer(status=200, **body):
-    return read_reply(RawReply(status, json.dumps(body).encode()), "crm.item.list")
+    return parse_reply(RawReply(status, json.dumps(body).encode()), "crm.item.list")
 
 
 # Single answers
@@ -97,7 +97,7 @@ def test_an_error_becomes_a_class_by_code_status_and_text(status, body, kind):
 )
 def test_what_is_no_answer_of_the_portal_is_temporary(body):
     with pytest.raises(Bitrix24TransportError) as caught:
-        read_reply(RawReply(200, body), "profile")
+        parse_reply(RawReply(200, body), "profile")
     assert caught.value.temporary
     assert caught.value.sent
 
@@ -107,7 +107,7 @@ def test_what_is_no_answer_of_the_portal_is_temporary(body):
 )
 def test_a_page_is_judged_by_its_status(status, temporary):
     with pytest.raises(Bitrix24Error) as caught:
-        read_reply(RawReply(status, b"<html>"), "profile")
+        parse_reply(RawReply(status, b"<html>"), "profile")
     assert caught.value.temporary is temporary
     assert caught.value.http_status == status
 
@@ -135,7 +135,7 @@ def test_odd_numbers_of_a_time_block_count_as_unknown_or_as_they_are(odd):
     body = json.dumps(
         {"result": 1, "time": dict.fromkeys(("duration", "operating", "operating_reset_at"), odd)}
     )
-    time = read_reply(RawReply(200, body.encode()), "profile").time
+    time = parse_reply(RawReply(200, body.encode()), "profile").time
     assert time in (Timing(), Timing(-1.0, -1.0, -1.0))
     assert answer(result=1, time=odd if odd != 1e400 else None).time == Timing()
 
@@ -144,7 +144,7 @@ def test_odd_numbers_of_a_time_block_count_as_unknown_or_as_they_are(odd):
 @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()), st.integers(200, 599))
 def test_any_bytes_are_a_reply_or_an_error_of_ours(body, status):
     with contextlib.suppress(Bitrix24Error):
-        assert isinstance(read_reply(RawReply(status, body), "profile"), Reply)
+        assert isinstance(parse_reply(RawReply(status, body), "profile"), Reply)
 
 
 known = st.fixed_dictionaries(
@@ -157,7 +157,7 @@ known = st.fixed_dictionaries(
 @given(known, st.sampled_from([200, 400, 401, 403, 404, 429, 500, 502, 503]))
 def test_any_json_under_the_known_names_is_a_reply_or_an_error_of_ours(body, status):
     with contextlib.suppress(Bitrix24Error):
-        assert isinstance(read_reply(RawReply(status, json.dumps(body).encode()), "profile"), Reply)
+        assert isinstance(parse_reply(RawReply(status, json.dumps(body).encode()), "profile"), Reply)
 
 
 # Batches
@@ -167,7 +167,7 @@ DENIED = {"error": "", "error_description": "Access denied."}
 
 
 def statuses(halt=False, **maps):
-    return [outcome.status for outcome in read_batch(Reply(maps), CALLS, halt)]
+    return [outcome.status for outcome in parse_batch(Reply(maps), CALLS, halt)]
 
 
 def test_maps_that_came_as_lists_are_read_by_position():
@@ -195,13 +195,13 @@ def test_a_failure_wins_over_a_result():
 @pytest.mark.parametrize("result", [None, [], {}, "text", 8, True, {"result_error": []}], ids=repr)
 def test_an_answer_without_results_is_no_answer_to_a_batch(result):
     with pytest.raises(Bitrix24TransportError, match="holds no results"):
-        read_batch(Reply(result), CALLS)
+        parse_batch(Reply(result), CALLS)
 
 
 def test_a_command_s_error_quotes_no_secret():
     text = "POST /rest/1/c0de/profile, %2Frest%2F1%2Fc0de, t+k/n, t%2Bk%2Fn"
     reply = Reply({"result": [], "result_error": [text] * 3}, secrets=("c0de", "t+k/n"))
-    for outcome in read_batch(reply, CALLS):
+    for outcome in parse_batch(reply, CALLS):
         assert str(outcome.error).count("***") == 4
         assert not [part for part in ("c0de", "k/n", "k%2Fn") if part in str(outcome.error)]
 
@@ -218,7 +218,7 @@ maps = st.fixed_dictionaries(
 @patiently
 @given(maps, st.booleans())
 def test_any_answer_to_a_batch_is_one_outcome_for_each_command(result, halt):
-    outcomes = read_batch(Reply(result), CALLS, halt)
+    outcomes = parse_batch(Reply(result), CALLS, halt)
     assert [outcome.call for outcome in outcomes] == CALLS
     for outcome in outcomes:
         assert isinstance(outcome, Outcome)

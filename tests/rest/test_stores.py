@@ -19,13 +19,14 @@ import pytest
 
 from airflow_provider_b24.crm.bindings import CompanyBinding
 from airflow_provider_b24.crm.contact_company import set_companies
-from airflow_provider_b24.rest import stores
-from airflow_provider_b24.rest.auth import WebhookAuth
+from airflow_provider_b24.errors import Bitrix24ConfigError
+from airflow_provider_b24.rest.auth.webhook import WebhookAuth
 from airflow_provider_b24.rest.client import Client
+from airflow_provider_b24.rest.clock import SystemClock
 from airflow_provider_b24.rest.config import PortalConfig, Webhook
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError
-from airflow_provider_b24.rest.pacing import MAX_BACKLOG, PLANS, Bucket, Level, MemoryStore, SystemClock
-from airflow_provider_b24.rest.stores import FileStore, open_store
+from airflow_provider_b24.rest.limits import stores
+from airflow_provider_b24.rest.limits.bucket import MAX_BACKLOG, PLANS, Bucket, Level, MemoryStore
+from airflow_provider_b24.rest.limits.stores import FileStore, open_store
 from airflow_provider_b24.rest.transport import Transport
 from airflow_provider_b24.sandbox import Bucket as PortalBucket
 from airflow_provider_b24.sandbox import Portal, PortalServer
@@ -101,7 +102,7 @@ def write_paced(portal: str, folder: str, redis_url: str | None, first: int) -> 
     bucket = Bucket(PLANS["standard"], open_store(portal, folder, redis_url), SystemClock())
     client = Client(transport, WebhookAuth(webhook), bucket=bucket)
     calls = (set_companies(contact, [CompanyBinding(8)]) for contact in range(first, first + WRITES))
-    assert all(outcome.ok for outcome in client.run_all(calls))
+    assert all(outcome.ok for outcome in client.bulk(calls))
 
 
 def run_processes(work, arguments) -> None:

@@ -10,11 +10,11 @@ import time
 
 import pytest
 
+from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24TransportError
+from airflow_provider_b24.rest.auth.tokens import FileTokenStore, MemoryTokenStore, TokenPair, fingerprint
+from airflow_provider_b24.rest.clock import SystemClock
 from airflow_provider_b24.rest.config import OAuthApp
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24TransportError
 from airflow_provider_b24.rest.locks import machine_lock, own_folder
-from airflow_provider_b24.rest.pacing import SystemClock
-from airflow_provider_b24.rest.tokens import FileTokenStore, MemoryTokenStore, TokenPair, fingerprint
 
 PAIR = TokenPair("canary0access", "canary0refresh", 1_800_003_600.0)
 spawn = multiprocessing.get_context("spawn")

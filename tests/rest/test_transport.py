@@ -11,9 +11,9 @@ from importlib.util import find_spec
 import pytest
 import requests
 
-from airflow_provider_b24.rest.auth import WebhookAuth
+from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24TransportError
+from airflow_provider_b24.rest.auth.webhook import WebhookAuth
 from airflow_provider_b24.rest.config import OAuthApp, PortalConfig, Webhook
-from airflow_provider_b24.rest.errors import Bitrix24ConfigError, Bitrix24TransportError
 from airflow_provider_b24.rest.transport import Transport
 from airflow_provider_b24.sandbox import Fault, PortalServer, seeded_portal
 from tests.rest.networks import Proxy, free_port, make_certificate
@@ -391,7 +391,7 @@ def test_the_environment_s_proxy_is_used_unless_the_environment_exempts_the_host
 def test_the_portal_s_own_authority_does_not_stand_in_for_others(
     cloud, cloud_certificate, certificate, monkeypatch, open_transport
 ):
-    """The authorisation server is believed by public authorities (here: the environment's), or the bundle."""
+    """The authorization server is believed by public authorities (here: the environment's), or the bundle."""
     transport = open_transport("https://acme.bitrix24.com", proxy=cloud.proxy.url, ca_bundle=certificate[0])
     with pytest.raises(Bitrix24TransportError, match="not trusted"):
         transport.post_form("https://oauth.example/oauth/token/", {"client_id": "x"})

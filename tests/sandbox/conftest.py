@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_b24.sandbox import Portal, seeded_portal
-from airflow_provider_b24.sandbox.seed import DEMO_CODE
+from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from airflow_provider_b24.sandbox import Portal
-from airflow_provider_b24.sandbox.errors import DOCUMENTED_STATUSES, PORTAL_REFUSALS
-from airflow_provider_b24.sandbox.seed import DEMO_CODE, NO_CRM_CODE, NO_SCOPE_CODE, READ_ONLY_CODE
+from airflow_provider_b24.sandbox.http.seed import DEMO_CODE, NO_CRM_CODE, NO_SCOPE_CODE, READ_ONLY_CODE
+from airflow_provider_b24.sandbox.model.errors import DOCUMENTED_STATUSES, PORTAL_REFUSALS
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

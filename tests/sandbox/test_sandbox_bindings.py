@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_b24.sandbox import Portal, seeded_portal
-from airflow_provider_b24.sandbox.contact_company import normalised
-from airflow_provider_b24.sandbox.seed import DEMO_CODE
+from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
+from airflow_provider_b24.sandbox.methods.contact_company import normalised
 
 SET = "crm.contact.company.items.set"
 GET = "crm.contact.company.items.get"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_b24.sandbox as sandbox
-from airflow_provider_b24.sandbox.seed import DEMO_CODE
+from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
 
 ROOM = Path(sandbox.__file__).parent
 CHECKOUT = ROOM.parents[1]

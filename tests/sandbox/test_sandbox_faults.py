@@ -9,7 +9,7 @@ import time
 import pytest
 
 from airflow_provider_b24.sandbox import Fault, Portal, PortalServer, seeded_portal
-from airflow_provider_b24.sandbox.seed import DEMO_CODE
+from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
 
 SET = "crm.contact.company.items.set"
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from airflow_provider_b24.sandbox import Bucket, Operating
-from airflow_provider_b24.sandbox.seed import DEMO_CODE
+from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
 
 SET = "crm.contact.company.items.set"
 GET = "crm.contact.company.items.get"
@@ -187,11 +187,11 @@ def test_recent_servers_keep_whole_seconds(portal, rest, clock):
 
 
 def test_sleeping_does_not_keep_others_out(portal):
-    asleep, go_on = threading.Event(), threading.Event()
+    asleep, execute_complete = threading.Event(), threading.Event()
 
     def sleep(seconds: float) -> None:
         asleep.set()
-        go_on.wait(5)
+        execute_complete.wait(5)
 
     portal.sleep = sleep
     portal.command_latency = 1
@@ -201,5 +201,5 @@ def test_sleeping_does_not_keep_others_out(portal):
     assert asleep.wait(5)
     portal.command_latency = 0
     assert json.loads(portal.handle("POST", path, {}, b"").body)["result"]
-    go_on.set()
+    execute_complete.set()
     slow.join()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_b24.sandbox import php
-from airflow_provider_b24.sandbox.php import parse_str
+from airflow_provider_b24.sandbox.model import php
+from airflow_provider_b24.sandbox.model.php import parse_str
 
 
 @pytest.mark.parametrize(

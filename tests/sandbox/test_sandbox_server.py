@@ -14,8 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airflow_provider_b24.sandbox import Bucket, Fault, PortalServer, control, seeded_portal
-from airflow_provider_b24.sandbox.seed import DEMO_CODE
+from airflow_provider_b24.sandbox import Bucket, Fault, PortalServer, seeded_portal
+from airflow_provider_b24.sandbox.http import control
+from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
 
 JSON = {"Content-Type": "application/json"}
 PROFILE = f"/rest/1/{DEMO_CODE}/profile"

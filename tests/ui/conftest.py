@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from airflow_provider_b24.sandbox import PortalServer, seeded_portal
-from airflow_provider_b24.sandbox.seed import DEMO_CODE
+from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
 
 if TYPE_CHECKING:
     from tests.ui.browser import Browser
@@ -41,7 +41,7 @@ Api = Callable[..., Any]
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Airflow's web server, scheduler and triggerer, an imitation portal, and where they are."""
     ready = tmp_path_factory.mktemp("ui") / "ready.json"
-    command = [sys.executable, str(ROOT / ".dev/airflow_ui.py"), "--port", "0", "--ready-file", str(ready)]
+    command = [sys.executable, str(ROOT / "scripts/airflow_ui.py"), "--port", "0", "--ready-file", str(ready)]
     with subprocess.Popen(command, cwd=ROOT) as script:
         try:
             wait_for(lambda: ready.is_file() or script.poll() is not None, START_SECONDS)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from airflow_provider_b24.get_provider_info import get_provider_info
-from airflow_provider_b24.sandbox.seed import DEMO_CODE
+from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
 from tests.ui.connection_form import Field
 
 pytestmark = pytest.mark.ui

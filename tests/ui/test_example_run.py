@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from airflow_provider_b24.sandbox.seed import DEMO_CODE
+from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
 
 pytestmark = pytest.mark.ui
 

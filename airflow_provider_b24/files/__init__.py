@@ -1,0 +1,1 @@
+"""Rows from files and to files. Knows neither Airflow nor Bitrix24."""

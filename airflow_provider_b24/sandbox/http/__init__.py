@@ -1,0 +1,1 @@
+"""The portal's HTTP: requests, credentials, faults, the server and its control."""

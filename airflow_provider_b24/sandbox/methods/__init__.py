@@ -1,0 +1,1 @@
+"""The REST methods of the portal, a module for each group."""

@@ -1,0 +1,1 @@
+"""What the portal knows and how it decides: state, PHP's rules, limits. Knows no HTTP."""

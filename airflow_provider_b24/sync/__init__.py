@@ -1,0 +1,1 @@
+"""Wanted bindings in, a plan, writes and a report out. Knows no Airflow."""

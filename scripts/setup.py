@@ -1,0 +1,81 @@
+"""Make a virtual environment with pinned requirements and this package: setup.py ENVIRONMENT REQUIREMENTS.
+
+Nothing happens when it is there already. It needs no more than Python's standard library.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(environment, requirements):
+    if sys.version_info < (3, 11):
+        version = ".".join(map(str, sys.version_info[:3]))
+        sys.exit(
+            f"This needs Python 3.11 or newer; {sys.executable} is {version}.\n"
+            "Name another one, for example: make PYTHON=python3.12 demo"
+        )
+    environment, requirements = (ROOT / environment).resolve(), ROOT / requirements
+    fcntl.flock(os.open(ROOT / "scripts", os.O_RDONLY), fcntl.LOCK_EX)  # several makes may start side by side
+    stamp, wanted = environment / "installed", fingerprint(environment, requirements)
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    log = ROOT / "scripts" / f"{environment.name}.log"
+    try:
+        install(environment, requirements, log)
+    except subprocess.CalledProcessError as failure:
+        last_lines = "\n".join(log.read_text().splitlines()[-25:])
+        command = " ".join(map(str, failure.cmd))
+        sys.exit(f"{last_lines}\n\nFailed: {command}\nAll it said is in {log.relative_to(ROOT)}")
+    stamp.write_text(wanted)
+
+
+def fingerprint(environment, requirements):
+    """Neither a moved environment will do, nor one of another Python, nor this package's old metadata."""
+    metadata = (ROOT / "pyproject.toml").read_text().partition("\n[tool.")[0]
+    content = requirements.read_text() + metadata
+    return f"{hashlib.sha256(content.encode()).hexdigest()} {sys.version} {environment}"
+
+
+def install(environment, requirements, log):
+    started = time.monotonic()
+    python = environment / "bin" / "python"
+    pip = [python, "-m", "pip", "install"]
+    uv = [python, "-m", "uv", "pip", "install", "--python", python, "--compile-bytecode"]
+    uv_pin = re.search(r"^uv==\S+", (ROOT / "scripts/requirements.txt").read_text(), re.MULTILINE).group()
+
+    name, version = environment.relative_to(ROOT), sys.version.split()[0]
+    say(f"Setting up {name} with Python {version}, once, about a minute")
+    log.unlink(missing_ok=True)
+    run([sys.executable, "-m", "venv", "--clear", environment], log)
+    say(f"  {requirements.read_text().count('==')} packages of {requirements.relative_to(ROOT)}")
+    try:
+        run([*pip, uv_pin], log)
+        run([*uv, "-r", requirements], log)
+    except subprocess.CalledProcessError:
+        say("  uv could not install them, pip takes over, a few minutes")
+        run([*pip, "-r", requirements], log)
+    say("  this package")
+    run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], log)
+    say(f"  done in {time.monotonic() - started:.0f} s")
+
+
+def run(command, log):
+    with log.open("a") as output:
+        print("$", *command, file=output, flush=True)
+        subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=True)
+
+
+def say(line):
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
