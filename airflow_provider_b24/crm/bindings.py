@@ -6,7 +6,7 @@ import ast
 import contextlib
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,13 @@ def parse_id(value: Any, field: str) -> int:
     return number
 
 
-def parse_bindings(items: Any, *, allow_empty: bool = False, field: str = "items") -> list[CompanyBinding]:
+def parse_bindings(
+    items: Any,
+    *,
+    allow_empty: bool = False,
+    field: str = "items",
+    on_warning: Callable[[str], None] = log.warning,
+) -> list[CompanyBinding]:
     """
     Read the companies of one contact.
 
@@ -78,6 +84,7 @@ def parse_bindings(items: Any, *, allow_empty: bool = False, field: str = "items
         literal (a Jinja template renders the latter).
     :param allow_empty: whether an empty list is meant: it unbinds every company.
     :param field: what messages call ``items``.
+    :param on_warning: called with a sentence about several primaries, of which the first stays.
     :raises Bitrix24InputError: names the field, the index and the value. The portal itself would drop what
         it cannot read, unbind everything and answer ``true``.
     """
@@ -91,7 +98,7 @@ def parse_bindings(items: Any, *, allow_empty: bool = False, field: str = "items
             "set allow_empty=True if that is meant"
         )
     _refuse_duplicates(bindings, field)
-    return _one_primary(bindings, field)
+    return _one_primary(bindings, field, on_warning)
 
 
 def to_wire(bindings: Sequence[CompanyBinding]) -> list[dict[str, Any]]:
@@ -187,16 +194,16 @@ def _refuse_duplicates(bindings: Sequence[CompanyBinding], field: str) -> None:
         seen[binding.company_id] = index
 
 
-def _one_primary(bindings: list[CompanyBinding], field: str) -> list[CompanyBinding]:
+def _one_primary(
+    bindings: list[CompanyBinding], field: str, on_warning: Callable[[str], None]
+) -> list[CompanyBinding]:
     """Of several primaries the first stays: the portal's documented rule, applied here so that it shows."""
     marked = [index for index, binding in enumerate(bindings) if binding.is_primary]
     if len(marked) < 2:
         return bindings
-    log.warning(
-        "%s marks %d primary companies; the first, company %d, stays primary",
-        field,
-        len(marked),
-        bindings[marked[0]].company_id,
+    on_warning(
+        f"{field} marks {len(marked)} companies as primary; only the first, company "
+        f"{bindings[marked[0]].company_id}, stays primary"
     )
     return [
         CompanyBinding(one.company_id, is_primary=False, sort=one.sort) if index in marked[1:] else one

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_b24.crm.bindings import CompanyBinding, to_wire
-from airflow_provider_b24.errors import Bitrix24ApiError
+from airflow_provider_b24.errors import Bitrix24ApiError, Bitrix24UnknownOutcomeError
 from airflow_provider_b24.rest.calls import Call, Verification
 
 PREFIX = "crm.contact.company"
@@ -64,6 +64,18 @@ def find_companies(company_ids: Sequence[int]) -> Call:
         "crm.item.list",
         {"entityTypeId": 4, "select": ["id"], "filter": {"@id": list(company_ids)}, "start": -1},
     )
+
+
+def confirm_write(result: Any, method: str) -> None:
+    """
+    Check the answer to ``items.set`` or ``items.delete``: a write counts as done only if the portal said so.
+
+    :raises Bitrix24UnknownOutcomeError: the answer is neither true nor an error.
+    """
+    if result is not True:
+        raise Bitrix24UnknownOutcomeError(
+            f"the portal answered {result!r:.40} instead of true", method=method
+        )
 
 
 def company_ids(rows: Any) -> set[int]:

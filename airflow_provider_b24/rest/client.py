@@ -72,6 +72,21 @@ class Client:
         self._auth = auth
         self._retry_timeout = retry_timeout
 
+    @property
+    def host(self) -> str:
+        """The portal's host, for messages."""
+        return self.transport.host
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests were sent so far."""
+        return self.transport.requests
+
+    @property
+    def max_parallel(self) -> int:
+        """How many requests may be in flight at once."""
+        return self.transport.config.max_parallel
+
     def call(self, method: str, params: Mapping[str, Any] | None = None) -> Reply:
         """Call one REST method and return its reply."""
         return self.perform(Call(method, {} if params is None else params))
