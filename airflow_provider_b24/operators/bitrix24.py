@@ -161,7 +161,7 @@ def _batch_error(outcomes: Sequence[Outcome], failed: Sequence[tuple[int, Outcom
     """
     index, first = failed[0]
     again = all(one.error is not None and one.error.temporary for _, one in failed) and all(
-        one.call.repeatable or one.status == "skipped" for one in outcomes
+        one.call.may_repeat or one.status == "skipped" for one in outcomes
     )
     return Bitrix24Error(
         f"{len(failed)} of {len(outcomes)} calls did not succeed; the first, calls[{index}], "
