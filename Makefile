@@ -40,6 +40,10 @@ test-ui: setup  ## Run the tests that use Airflow's web interface in a headless 
 	@$(VENV_PYTHON) scripts/chromium.py
 	@$(VENV_PYTHON) -m pytest -m ui $(or $(ARGS),tests/ui)
 
+.PHONY: docs
+docs: setup  ## Build the documentation into docs/_build/html
+	@$(VENV_PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+
 .PHONY: build
 build: setup  ## Build the wheel and the source archive into dist/
 	@$(VENV_PYTHON) -m build --no-isolation
@@ -50,7 +54,7 @@ pins: setup  ## Renew the pinned requirements of development
 
 .PHONY: clean
 clean:  ## Remove all that was made here
-	rm -rf .venv .airflow .bench .matrix .ui dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .airflow .bench .matrix .ui dist docs/_build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup
