@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_b24.sandbox import Portal, seeded_portal
 from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
-from airflow_provider_b24.sandbox.methods.contact_company import normalised
+from airflow_provider_b24.sandbox.methods.contact_company import normalize
 
 SET = "crm.contact.company.items.set"
 GET = "crm.contact.company.items.get"
@@ -421,7 +421,7 @@ ITEM = st.fixed_dictionaries(
 @given(st.lists(ITEM, max_size=6), st.booleans())
 def test_a_set_without_duplicates_has_one_primary_and_every_readable_company(items, observed):
     unique = list({item["COMPANY_ID"]: item for item in items}.values())
-    rows = normalised(unique, {}, observed)
+    rows = normalize(unique, {}, observed)
     assert [one.company_id for one in rows] == [
         item["COMPANY_ID"] for item in unique if item["COMPANY_ID"] > 0
     ]

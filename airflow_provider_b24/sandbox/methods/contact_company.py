@@ -1,20 +1,22 @@
-"""The six methods crm.contact.company.*: who belongs to which companies, and the rules of that."""
+"""The six methods crm.contact.company.*: the companies of a contact."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Call, Method
+from airflow_provider_b24.sandbox.model.bindings import Binding
+from airflow_provider_b24.sandbox.model.calls import Call
 from airflow_provider_b24.sandbox.model.errors import OBJECT_DENIED, RestError, bad_request
-from airflow_provider_b24.sandbox.model.state import Binding, State
+from airflow_provider_b24.sandbox.model.state import State
 
 SORT_STEP = 10
 
 
 def fields(state: State, call: Call) -> dict[str, Any]:
-    """crm.contact.company.fields: what a binding consists of (ROLE_ID is not listed)."""
+    """crm.contact.company.fields: the fields of a binding (ROLE_ID is not listed)."""
     return {
         "SORT": _field("integer", "Sorting"),
         "IS_PRIMARY": _field("char", "Primary"),
@@ -39,7 +41,7 @@ def add(state: State, call: Call) -> bool:
     contact_id, fields = _owner(call, "'ownerEntityID'"), _array(call, "fields", "'fields'")
     _check_right(state, call, contact_id, update=True)
     company_id = _company_of(state, contact_id, fields)
-    stored = state.rows(contact_id)
+    stored = state.bindings.rows(contact_id)
     if any(row.company_id == company_id for row in stored):
         return False
     _check_companies(state, [company_id])
@@ -60,7 +62,7 @@ def delete(state: State, call: Call) -> bool:
     contact_id, fields = _owner(call, "'ownerEntityID'"), _array(call, "fields", "'item'")
     _check_right(state, call, contact_id, update=True)
     company_id = _company_of(state, contact_id, fields)
-    stored = state.rows(contact_id)
+    stored = state.bindings.rows(contact_id)
     left = [row for row in stored if row.company_id != company_id]
     if len(left) == len(stored):
         return False
@@ -74,24 +76,24 @@ def items_get(state: State, call: Call) -> list[dict[str, Any]]:
     """crm.contact.company.items.get: the bindings by SORT; [] also for a contact that does not exist."""
     contact_id = _owner(call, "ownerEntityID")
     _check_right(state, call, contact_id, update=False)
-    return [row.row() for row in state.rows(contact_id)]
+    return [row.row() for row in state.bindings.rows(contact_id)]
 
 
 def items_delete(state: State, call: Call) -> bool:
     """crm.contact.company.items.delete: unbind every company; needs only the right to read."""
     contact_id = _owner(call, "ownerEntityID")
     _check_right(state, call, contact_id, update=False)
-    _check_companies(state, [row.company_id for row in state.rows(contact_id)])
+    _check_companies(state, [row.company_id for row in state.bindings.rows(contact_id)])
     return _write(state, contact_id, ())
 
 
 def items_set(state: State, call: Call) -> bool:
-    """crm.contact.company.items.set: replace the whole set; what cannot be read is dropped, not refused."""
+    """crm.contact.company.items.set: replace the whole set; items without a usable id are dropped."""
     contact_id, items = _owner(call, "ownerEntityID"), _array(call, "items", "items")
     _check_right(state, call, contact_id, update=True)
     _check_exists(state, contact_id)
-    stored = {row.company_id: row for row in state.rows(contact_id)}
-    wanted = normalised(items, stored, observed=state.rules == "observed")
+    stored = {row.company_id: row for row in state.bindings.rows(contact_id)}
+    wanted = normalize(items, stored, observed=state.rules == "observed")
     removed = stored.keys() - {row.company_id for row in wanted}
     written = changes(stored, wanted)
     _check_companies(state, [*removed, *written])
@@ -99,8 +101,8 @@ def items_set(state: State, call: Call) -> bool:
     return _write(state, contact_id, (kept | written).values())
 
 
-class Asked(NamedTuple):
-    """A readable element of ``items``: its position there, and its fields after coercion."""
+class Item(NamedTuple):
+    """An element of ``items`` after coercion, and its position there."""
 
     position: int
     company_id: int
@@ -108,38 +110,38 @@ class Asked(NamedTuple):
     primary: bool
 
 
-def normalised(items: php.Array, stored: dict[int, Binding], observed: bool) -> list[Binding]:
-    """The rows a request asks for, SORT and primary filled in by the portal's rules."""
-    asked = _readable(items)
-    sorts = _observed_sorts(asked) if observed else _documented_sorts(asked, stored)
-    first = next((i for i, one in enumerate(asked) if one.primary), 0)
+def normalize(sent: php.Array, stored: dict[int, Binding], observed: bool) -> list[Binding]:
+    """The rows that a request asks for, with SORT and primary by the portal's rules."""
+    items = _readable(sent)
+    sorts = _observed_sorts(items) if observed else _documented_sorts(items, stored)
+    first = next((i for i, one in enumerate(items) if one.primary), 0)
     return [
         Binding(one.company_id, sort, primary=i == first)
-        for i, (one, sort) in enumerate(zip(asked, sorts, strict=True))
+        for i, (one, sort) in enumerate(zip(items, sorts, strict=True))
     ]
 
 
-def _readable(items: php.Array) -> list[Asked]:
+def _readable(sent: php.Array) -> list[Item]:
     # The server counts from 0 to the number of elements, so elements under other keys are never seen.
     found = []
-    for position in range(len(items)):
-        item = php.item(items, position)
+    for position in range(len(sent)):
+        item = php.item(sent, position)
         company_id = php.to_int(php.item(item, "COMPANY_ID"))
         if company_id > 0:
             sort = max(0, php.to_int(php.item(item, "SORT")))
-            found.append(Asked(position, company_id, sort, php.item(item, "IS_PRIMARY") == "Y"))
+            found.append(Item(position, company_id, sort, php.item(item, "IS_PRIMARY") == "Y"))
     return found
 
 
-def _observed_sorts(asked: list[Asked]) -> list[int]:
-    return [one.sort or (one.position + 1) * SORT_STEP for one in asked]
+def _observed_sorts(items: list[Item]) -> list[int]:
+    return [one.sort or (one.position + 1) * SORT_STEP for one in items]
 
 
-def _documented_sorts(asked: list[Asked], stored: dict[int, Binding]) -> list[int]:
+def _documented_sorts(items: list[Item], stored: dict[int, Binding]) -> list[int]:
     # "Existing and provided": explicit values count wherever they stand in the request.
-    highest = max([0, *(row.sort for row in stored.values()), *(one.sort for one in asked)])
+    highest = max([0, *(row.sort for row in stored.values()), *(one.sort for one in items)])
     sorts = []
-    for one in asked:
+    for one in items:
         known = stored.get(one.company_id)
         sort = one.sort or (known.sort if known else highest + SORT_STEP)
         highest = max(highest, sort)
@@ -148,7 +150,7 @@ def _documented_sorts(asked: list[Asked], stored: dict[int, Binding]) -> list[in
 
 
 def changes(stored: dict[int, Binding], wanted: list[Binding]) -> dict[int, Binding]:
-    """The rows to write. Of duplicates the last wins, for a bound company the first whose SORT differs."""
+    """The rows to write. The last duplicate wins; for a bound company, the first whose SORT differs."""
     latest = {row.company_id: row for row in wanted}
     written = {company_id: row for company_id, row in latest.items() if company_id not in stored}
     for row in wanted:
@@ -188,7 +190,7 @@ def _array(call: Call, parameter: str, name: str) -> php.Array:
 def _check_right(state: State, call: Call, contact_id: int, update: bool) -> None:
     user = call.caller.user
     allowed = user.can_update if update else user.can_read
-    if not allowed or contact_id in state.forbidden_contacts:
+    if not allowed or contact_id in state.contacts.hidden:
         raise RestError(*OBJECT_DENIED)
 
 
@@ -208,13 +210,12 @@ def _check_companies(state: State, company_ids: Iterable[int]) -> None:
     if not state.company_read_check:
         return
     for company_id in company_ids:
-        if company_id in state.forbidden_companies:
+        if company_id in state.companies.hidden:
             raise bad_request(f"[Company #{company_id}] You do not have permission to view this item")
 
 
 def _write(state: State, contact_id: int, rows: Iterable[Binding]) -> bool:
-    state.writes[contact_id] += 1
-    state.store(contact_id, rows)
+    state.bindings.write(contact_id, rows)
     return True
 
 

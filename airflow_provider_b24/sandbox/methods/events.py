@@ -6,8 +6,9 @@ import secrets
 from typing import Any
 
 from airflow_provider_b24.sandbox.methods.listing import PAGE
+from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Answer, Call, Method
+from airflow_provider_b24.sandbox.model.calls import Answer, Call
 from airflow_provider_b24.sandbox.model.errors import RestError
 from airflow_provider_b24.sandbox.model.offline_queue import OfflineEvent
 from airflow_provider_b24.sandbox.model.state import State

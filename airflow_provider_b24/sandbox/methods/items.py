@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_b24.sandbox.methods.listing import Condition, Listing
+from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.methods.records import COMPANY, CONTACT, MULTIPLE, Kind, multiple
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Answer, Call, Method
+from airflow_provider_b24.sandbox.model.calls import Answer, Call
 from airflow_provider_b24.sandbox.model.errors import ITEM_DENIED, RestError, bad_argument
-from airflow_provider_b24.sandbox.model.state import Record, State
+from airflow_provider_b24.sandbox.model.records import Record
+from airflow_provider_b24.sandbox.model.state import State
 
 COMMON_FIELDS = {
     "id": "ID",
@@ -37,7 +39,7 @@ class ItemType:
         record = self.kind.load(state, record_id) or {"ID": record_id}
         if self.kind is CONTACT:
             record["COMPANY_ID"] = record.get("COMPANY_ID") or 0
-            record["COMPANY_IDS"] = [row.company_id for row in state.rows(record_id)]
+            record["COMPANY_IDS"] = [row.company_id for row in state.bindings.rows(record_id)]
         return record
 
     def item(self, record: Record) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def _check_read(call: Call) -> None:
 
 
 def _conditions(call: Call, item_type: ItemType) -> list[Condition]:
-    found = [Condition.read(key, value) for key, value in php.pairs(call.array("filter") or {})]
+    found = [Condition.parse(key, value) for key, value in php.pairs(call.array("filter") or {})]
     for condition in found:
         if condition.field not in item_type.fields:
             raise bad_argument(f"Invalid filter: field '{condition.field}' is not allowed in filter")

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_b24.sandbox.model import php
 from airflow_provider_b24.sandbox.model.calls import Answer
-from airflow_provider_b24.sandbox.model.state import Record, Records
+from airflow_provider_b24.sandbox.model.records import Record, Records
 
 PAGE = 50
 FILTER_KEY = re.compile(r"(!@|!%|!=|>=|<=|=%|%=|[!@%=><]|)(.*)", re.S)
@@ -25,7 +25,7 @@ class Condition:
     value: Any
 
     @classmethod
-    def read(cls, key: php.Key, value: Any) -> Condition:
+    def parse(cls, key: php.Key, value: Any) -> Condition:
         """``">=ID": 7`` and the like; no operator means equality, with a list also IN."""
         match = FILTER_KEY.fullmatch(str(key))
         operator, name = match.groups() if match else ("", str(key))

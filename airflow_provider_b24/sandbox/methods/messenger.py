@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Call, Method
+from airflow_provider_b24.sandbox.model.calls import Call
 from airflow_provider_b24.sandbox.model.errors import RestError
 from airflow_provider_b24.sandbox.model.state import State
 

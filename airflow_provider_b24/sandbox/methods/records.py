@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_b24.sandbox.methods.listing import PAGE, Condition, Listing
+from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Answer, Call, Method
+from airflow_provider_b24.sandbox.model.bindings import Binding
+from airflow_provider_b24.sandbox.model.calls import Answer, Call
 from airflow_provider_b24.sandbox.model.errors import bad_request
-from airflow_provider_b24.sandbox.model.state import Binding, Record, Records, State
+from airflow_provider_b24.sandbox.model.records import Record, Records
+from airflow_provider_b24.sandbox.model.state import State
 
 MULTIPLE = ("PHONE", "EMAIL")
 READ_ONLY = {"ID", "COMPANY_ID", "COMPANY_IDS", "DATE_CREATE", "DATE_MODIFY", "CREATED_BY_ID"}
@@ -24,7 +27,7 @@ class Kind:
     records: Callable[[State], Records]
     load: Callable[[State, int], Record | None]
     hidden: Callable[[State], set[int]]
-    add: Callable[[State], Callable[..., int]]
+    add: Callable[[State], Callable[[int | None, Record], int]]
     delete: Callable[[State], Callable[[int], bool]]
 
     def get(self, state: State, call: Call) -> dict[str, Any]:
@@ -46,9 +49,9 @@ class Kind:
         """crm.*.add: the new id."""
         fields = self._writable(call)
         company_id = php.to_int(php.item(fields, "COMPANY_ID"))
-        record_id = self.add(state)(**_values(fields))
+        record_id = self.add(state)(None, _values(fields))
         if self.title == "Contact" and company_id > 0:
-            state.store(record_id, [Binding(company_id, 10, primary=True)])
+            state.bindings.store(record_id, [Binding(company_id, 10, primary=True)])
         return record_id
 
     def update(self, state: State, call: Call) -> bool:
@@ -131,7 +134,7 @@ def _values(fields: php.Array) -> Record:
 
 
 def _conditions(call: Call) -> list[Condition]:
-    return [Condition.read(key, value) for key, value in php.pairs(call.array("filter") or {})]
+    return [Condition.parse(key, value) for key, value in php.pairs(call.array("filter") or {})]
 
 
 def _order(call: Call) -> list[tuple[str, bool]]:
@@ -146,15 +149,15 @@ def _page_start(start: int | None) -> int:
 
 def _move(state: State, contact_id: int, company_id: int) -> None:
     # COMPANY_ID is from before contacts had several companies: one not bound yet replaces the whole set.
-    if company_id not in {row.company_id for row in state.rows(contact_id)}:
-        state.store(contact_id, [Binding(company_id, 10, primary=True)] if company_id > 0 else [])
+    if company_id not in {row.company_id for row in state.bindings.rows(contact_id)}:
+        state.bindings.store(contact_id, [Binding(company_id, 10, primary=True)] if company_id > 0 else [])
 
 
 CONTACT = Kind(
     title="Contact",
     records=lambda state: state.contacts,
     load=lambda state, record_id: state.contact(record_id),
-    hidden=lambda state: state.forbidden_contacts,
+    hidden=lambda state: state.contacts.hidden,
     add=lambda state: state.add_contact,
     delete=lambda state: state.delete_contact,
 )
@@ -162,7 +165,7 @@ COMPANY = Kind(
     title="Company",
     records=lambda state: state.companies,
     load=lambda state, record_id: state.company(record_id),
-    hidden=lambda state: state.forbidden_companies,
+    hidden=lambda state: state.companies.hidden,
     add=lambda state: state.add_company,
     delete=lambda state: state.delete_company,
 )

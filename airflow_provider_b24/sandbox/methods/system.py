@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Call, Method, User
+from airflow_provider_b24.sandbox.model.calls import Call, User
 from airflow_provider_b24.sandbox.model.errors import RestError
 from airflow_provider_b24.sandbox.model.state import State
 
