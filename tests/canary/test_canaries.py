@@ -13,7 +13,7 @@ import pytest
 from tests.canary.canaries import PLANTED, SECRETS, Searcher, search_database
 from tests.canary.tasks import ALL, BAD_ITEMS
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("harvest")]
+pytestmark = pytest.mark.airflow
 
 # Under `dag.test()` Airflow 3 runs the supervisor in the task's process. At DEBUG that prints what it is told
 # to mask: these messages, whole lines of them and nothing beside, are passed over.
