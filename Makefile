@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
-PYTEST := $(VENV_PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadgroup
+PYTEST := $(VENV_PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help

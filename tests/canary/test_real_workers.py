@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from airflow_provider_b24.sandbox import PortalServer, seeded_portal
 from tests.canary.canaries import PLANTED, SECRETS, Searcher, search_database
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("real_workers")]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 DAGS = """
     import os

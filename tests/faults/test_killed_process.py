@@ -18,7 +18,7 @@ from tests.faults.portals import (
 )
 from tests.faults.real_airflow import wait_for
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("killed_process")]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 CONTACTS = 2_000
 FORBIDDEN = list(range(33, CONTACTS, 40))  # 50

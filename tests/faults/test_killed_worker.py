@@ -24,7 +24,7 @@ from tests.faults.portals import (
 )
 from tests.faults.real_airflow import RealAirflow, wait_for
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("killed_worker")]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 SET = "crm.contact.company.items.set"
 CONTACTS = 3_000
