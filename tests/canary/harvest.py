@@ -173,7 +173,7 @@ def execute(operator: Any, hook: Any) -> Any:
         xcom_push=lambda key, value: pushed.append([key, value]),
     )
     operator.hook = hook
-    return operator.translated(operator.run, {"ti": ti}), pushed
+    return operator.fail_fast(operator.run, {"ti": ti}), pushed
 
 
 def represent(conn_id: str, hook: Any) -> str:
