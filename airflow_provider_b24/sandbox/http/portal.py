@@ -91,7 +91,8 @@ class Portal(Setup):
             return _refusal(RestError(*errors.QUERY_LIMIT), entry)
         if self.latency:
             self.sleep(self.latency)
-        fault = self.pick_fault([address.method, *(one.method for one in commands or [])])
+        called = [address.method, *(one.method for one in commands or [])]
+        fault = self.pick_fault(called) if self.faults else None
         entry.fault = fault.kind if fault else None
         if fault and not fault.follows_effect:
             return _faulty(fault, None, entry)

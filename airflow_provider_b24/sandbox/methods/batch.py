@@ -29,6 +29,8 @@ class Command:
     position: int
     method: str
     params: dict[php.Key, Any]
+    may_refer: bool
+    """Whether a parameter may refer to an earlier command."""
 
 
 def commands(params: dict[php.Key, Any]) -> list[Command]:
@@ -48,7 +50,8 @@ def commands(params: dict[php.Key, Any]) -> list[Command]:
 
 def _command(key: php.Key, position: int, text: Any) -> Command:
     path, _, query = php.to_text(text).partition("#")[0].partition("?")
-    return Command(key, position, path.lower(), php.parse_str(query))
+    may_refer = "$" in query or "%24" in query
+    return Command(key, position, path.lower(), php.parse_str(query), may_refer)
 
 
 def halts(params: dict[php.Key, Any]) -> bool:
@@ -99,7 +102,8 @@ def run(found: list[Command], halt: bool, run_one: Run) -> dict[str, Any]:
     for command in found:
         try:
             _check(command)
-            answer, time = run_one(command.method, resolved(command.params, results))
+            params = resolved(command.params, results) if command.may_refer else command.params
+            answer, time = run_one(command.method, params)
             results.succeed(command.key, answer, time)
         except RestError as error:
             results.fail(command.key, error)

@@ -155,9 +155,10 @@ def binding_fields(member: str) -> dict[str, Any]:
 
 def owner_of(call: Call, name: str) -> int:
     """The owner's id, which must be above 0."""
-    if call.id <= 0:
+    owner_id = call.id
+    if owner_id <= 0:
         raise bad_request(f"The parameter {name} is invalid or not defined.")
-    return call.id
+    return owner_id
 
 
 def array_of(call: Call, parameter: str, name: str) -> php.Array:
