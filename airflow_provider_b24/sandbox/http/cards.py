@@ -50,7 +50,7 @@ class Pages:
 
     def contact(self, contact_id: int) -> Page:
         """The card of a contact with its companies."""
-        contact = self.state.contact(contact_id)
+        contact = self.state.get("contact", contact_id)
         if contact is None:
             return self.not_found(f"Contact {contact_id} does not exist")
         rows = [self._company_row(binding) for binding in self.state.bindings.rows(contact_id)]
@@ -62,16 +62,16 @@ class Pages:
         )
 
     def _company_row(self, binding: Binding) -> tuple[str, ...]:
-        company_id = binding.company_id
+        company_id = binding.member_id
         primary = "Yes" if binding.primary else ""
         return self._company_link(company_id), str(company_id), primary, str(binding.sort)
 
     def company(self, company_id: int) -> Page:
         """The card of a company with its contacts."""
-        company = self.state.company(company_id)
+        company = self.state.get("company", company_id)
         if company is None:
             return self.not_found(f"Company {company_id} does not exist")
-        bound = self.state.bindings.contacts_of(company_id)
+        bound = self.state.bindings.owners_of(company_id)
         rows = [self._contact_row(contact_id, company_id) for contact_id in bound[:LISTED]]
         title = str(company["TITLE"])
         contacts = f"<h2>{_count(len(bound), 'contact', 'contacts')}</h2>"
@@ -80,7 +80,7 @@ class Pages:
         return 200, self._document(title, heading, _details(company, COMPANY_DETAILS), contacts, table)
 
     def _contact_row(self, contact_id: int, company_id: int) -> tuple[str, ...]:
-        binding = next(row for row in self.state.bindings.rows(contact_id) if row.company_id == company_id)
+        binding = next(row for row in self.state.bindings.rows(contact_id) if row.member_id == company_id)
         primary = "Yes" if binding.primary else ""
         return self._contact_link(contact_id), str(contact_id), primary, str(binding.sort)
 
@@ -109,15 +109,15 @@ class Pages:
 
     def _companies_of(self, contact_id: int) -> str:
         bindings = self.state.bindings.rows(contact_id)
-        return ", ".join(self._company_link(binding.company_id) for binding in bindings)
+        return ", ".join(self._company_link(binding.member_id) for binding in bindings)
 
     def _company_link(self, company_id: int) -> str:
-        company = self.state.company(company_id)
+        company = self.state.get("company", company_id)
         text = str(company["TITLE"]) if company else f"Company {company_id} (does not exist)"
         return self._link("company", company_id, text)
 
     def _contact_link(self, contact_id: int) -> str:
-        contact = self.state.contact(contact_id)
+        contact = self.state.get("contact", contact_id)
         return self._link(
             "contact", contact_id, contact_name(contact) if contact else f"Contact {contact_id}"
         )

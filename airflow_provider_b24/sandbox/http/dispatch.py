@@ -16,7 +16,7 @@ from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import errors, php
 from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller
 from airflow_provider_b24.sandbox.model.errors import RestError
-from airflow_provider_b24.sandbox.model.limits import WINDOW, Tally
+from airflow_provider_b24.sandbox.model.limits import WINDOW, Operating, Tally
 
 TAKEN_BY_SERVER = ("aplogin", "ap", "auth", "access_token", "state", "token", "start")
 Params = dict[php.Key, Any]
@@ -120,12 +120,14 @@ class Service:
 
     def call(self, name: str, params: Params, start: int | None) -> tuple[Answer, dict[str, Any]]:
         """Run one method: its answer and its time block."""
-        site, key = self._site, self._caller.key
+        site, limits, key = self._site, self._site.limits, self._caller.key
         method = _known(site, name)
         check_scope(method, self._caller)
-        if site.limits.is_blocked(key, name, site.clock()):
+        if limits.operating is not None and limits.operating.is_blocked(
+            key, name, site.clock(), limits.speed
+        ):
             raise RestError(*errors.TIME_LIMIT)
-        fault = site.pick_fault([name], per_command=True)
+        fault = site.pick_fault([name], per_command=True) if site.faults else None
         if fault and not fault.after:
             raise fault.error()
         started = site.clock()
@@ -135,11 +137,17 @@ class Service:
             reply = self._run(method, Call(name, params, self._caller, start))
         finally:
             finished = site.clock()
-            site.limits.bill(self._tally, key, name, finished - started, finished)
+            if limits.operating is not None:
+                self._bill(limits.operating, name, finished - started, finished)
         if fault:
             raise fault.error()
-        standing = site.limits.standing(key, name, finished - started, finished)
+        standing = limits.standing(key, name, finished - started, finished)
         return reply, time_block(started, finished, standing)
+
+    def _bill(self, operating: Operating, name: str, duration: float, now: float) -> None:
+        due = self._tally.due(name, operating.price(name, duration))
+        if due:
+            operating.bill(self._caller.key, name, due, now, self._site.limits.speed)
 
     def _run(self, method: Method, call: Call) -> Answer:
         with self._site.state.lock:

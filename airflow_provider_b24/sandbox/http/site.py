@@ -102,7 +102,5 @@ class Site:
 
     def pick_fault(self, methods: Iterable[str], per_command: bool = False) -> Fault | None:
         """The fault that strikes a request (or a single command) calling these methods."""
-        if not self.faults:
-            return None
         with self.state.lock:
             return faults.pick(self.faults, methods, per_command)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_b24.sandbox.methods import contact_company, events, items, messenger, records, system
+from airflow_provider_b24.sandbox.methods import (
+    bindings,
+    company_contact,
+    directories,
+    events,
+    items,
+    lists,
+    messenger,
+    records,
+    system,
+)
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import errors
 from airflow_provider_b24.sandbox.model.calls import Call
@@ -20,9 +30,12 @@ def method_table() -> dict[str, Method]:
     """A new table of all methods by name, to which a portal may add its own."""
     table: dict[str, Method] = {
         "batch": Method(_is_dispatched, scope=None),
-        **contact_company.METHODS,
+        **bindings.METHODS,
+        **company_contact.METHODS,
         **records.METHODS,
         **items.METHODS,
+        **lists.METHODS,
+        **directories.METHODS,
         **system.METHODS,
         **messenger.METHODS,
         **events.METHODS,

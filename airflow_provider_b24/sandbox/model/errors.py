@@ -38,6 +38,7 @@ OBJECT_DENIED = (403, "ACCESS_DENIED", "Access denied!")
 ITEM_DENIED = (400, "ACCESS_DENIED", "You do not have permission to view this item")
 QUERY_LIMIT = (503, "QUERY_LIMIT_EXCEEDED", "Too many requests")
 TIME_LIMIT = (429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.")
+ELEMENT_NOT_FOUND = (400, "ERROR_CORE", "Element not found")
 SERVER_ERROR = (500, "INTERNAL_SERVER_ERROR", "Internal server error")
 WRONG_AUTH_TYPE = (403, "WRONG_AUTH_TYPE", "Current authorization type is denied for this method")
 

@@ -119,18 +119,6 @@ class Limits:
         """Count a request against the bucket; False if it is refused."""
         return self.bucket is None or self.bucket.admit(source, now, self.speed)
 
-    def is_blocked(self, caller: str, method: str, now: float) -> bool:
-        """Whether a caller has used up a method's execution time."""
-        return self.operating is not None and self.operating.is_blocked(caller, method, now, self.speed)
-
-    def bill(self, tally: Tally, caller: str, method: str, duration: float, now: float) -> None:
-        """Bill a command that took ``duration`` seconds."""
-        if self.operating is None:
-            return
-        due = tally.due(method, self.operating.price(method, duration))
-        if due:
-            self.operating.bill(caller, method, due, now, self.speed)
-
     def standing(self, caller: str, method: str, duration: float, now: float) -> tuple[float, int]:
         """``operating`` and ``operating_reset_at`` after a command that took ``duration`` seconds."""
         if self.operating is None:

@@ -43,6 +43,14 @@ def _int_of_text(text: str) -> int:
     return to_int(float(number))
 
 
+def to_float(value: Any) -> float:
+    """``(float)$value``: the number at the beginning of a string, else 0."""
+    if isinstance(value, str):
+        match = NUMBER_AT_START.match(value)
+        return float(match[1]) if match else 0.0
+    return float(value) if isinstance(value, (int, float)) else float(bool(value))
+
+
 def _saturated(number: int) -> int:
     return max(-INT_MAX - 1, min(INT_MAX, number))
 

@@ -20,9 +20,9 @@ def decode(body: bytes) -> Any:
     levels. Integers beyond 64 bits become floats.
     """
     text = body.decode("utf-8")
-    parse_int = _parse_int if LONG_NUMBER.search(body) else None
+    decoder = LONG_NUMBERS_DECODER if LONG_NUMBER.search(body) else DECODER
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_int=parse_int)
+        value = decoder.decode(text)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
@@ -39,6 +39,11 @@ def _refuse(constant: str) -> NoReturn:
 def _parse_int(digits: str) -> int | float:
     number = int(digits)
     return number if -php.INT_MAX - 1 <= number <= php.INT_MAX else float(number)
+
+
+DECODER = json.JSONDecoder(parse_constant=_refuse)
+LONG_NUMBERS_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_parse_int)
+ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 def _depth(value: Any) -> int:
@@ -60,7 +65,7 @@ def to_array(value: Any) -> Any:
 
 def encode(value: Any) -> bytes:
     r"""``json_encode`` with Bitrix24's flags: ``\/``, ``\uXXXX``, also for quotes, ``<``, ``>`` and ``&``."""
-    text = json.dumps(value, separators=(",", ":"))
+    text = ENCODER.encode(value)
     if '\\"' in text:
         text = QUOTE_OR_BACKSLASH.sub(lambda match: "\\u0022" if match[1] == '"' else match[0], text)
     for character, escaped in ESCAPES:

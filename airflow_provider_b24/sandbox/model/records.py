@@ -11,12 +11,16 @@ Record = dict[str, Any]
 
 
 class Records:
-    """Records of one kind: those added, over a generated range 1..N. ``hidden`` ids cannot be read."""
+    """Records of one kind: those added, over a generated range 1..N. ``hidden`` ids cannot be read.
 
-    def __init__(self, generate: Callable[[int], Record] | None = None) -> None:
+    ``cache`` may hold results derived from the records; every change clears it.
+    """
+
+    def __init__(self, sample: Callable[[int, int], Record] | None = None) -> None:
         self.hidden: set[int] = set()
-        self.version = 0
-        self._generate = generate or (lambda record_id: {})
+        self.cache: dict[Any, list[int]] = {}
+        self._sample = sample or (lambda record_id, seed: {})
+        self._seed = 0
         self._generated = 0
         self._last = 0
         self._added: dict[int, Record] = {}
@@ -31,18 +35,19 @@ class Records:
         self._added[number] = {"ID": number, **fields}
         self._undelete(number)
         self._last = max(self._last, number)
-        self.version += 1
+        self.cache.clear()
         return number
 
     def update(self, record_id: int, fields: Record) -> None:
         """Change fields of an existing record."""
         self.add(record_id, (self.get(record_id) or {}) | fields)
 
-    def generate(self, count: int) -> None:
-        """Make the ids 1..count exist."""
+    def generate(self, count: int, seed: int = 0) -> None:
+        """Make the ids 1..count exist, with data derived from id and seed."""
+        self._seed = seed
         self._generated = max(self._generated, count)
         self._beyond = sorted(number for number in self._added if number > self._generated)
-        self.version += 1
+        self.cache.clear()
 
     def delete(self, record_id: int) -> bool:
         """Remove a record; False if there was none."""
@@ -53,7 +58,7 @@ class Records:
             self._beyond.remove(record_id)
         else:
             insort(self._deleted, record_id)
-        self.version += 1
+        self.cache.clear()
         return True
 
     def _undelete(self, record_id: int) -> None:
@@ -64,7 +69,7 @@ class Records:
         """The record, or None. A generated record is made each time it is read."""
         if record_id not in self:
             return None
-        return self._added.get(record_id) or {"ID": record_id, **self._generate(record_id)}
+        return self._added.get(record_id) or {"ID": record_id, **self._sample(record_id, self._seed)}
 
     def __contains__(self, record_id: int) -> bool:
         if 0 < record_id <= self._generated:
