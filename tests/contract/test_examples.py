@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_b24.sandbox import Fault
 from tests.contract.conftest import ROOT
 
 EXAMPLES = ROOT / "example_dags"
@@ -124,7 +123,6 @@ def test_the_example_with_the_hook_fails_where_nothing_may_be_changed(run_exampl
 
 
 def test_the_example_of_any_method_stores_every_result_though_some_calls_failed(run_example, portal):
-    portal.add_fault(Fault("server_error", method="crm.item.list"))
     portal.forbid_contacts([100])
     run = run_example("example_any_method", state="failed")
     assert run.states["read_many_bindings"] == "failed"
