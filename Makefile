@@ -1,8 +1,9 @@
-# Everything is made inside this folder: .venv, .airflow, .matrix. Needs Python 3.11 or newer, make and a
-# package index. Another Python: make PYTHON=python3.12 demo
+# Everything is created in this directory: .venv, .airflow, .matrix. You need Python 3.11 or newer, make and
+# a package index. To use another Python: make PYTHON=python3.12 demo
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
+PYTEST := $(VENV_PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help
@@ -10,16 +11,30 @@ help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 .PHONY: demo
-demo: setup  ## Set a contact's companies in an imitation portal, by a DAG in a real Airflow
+demo: setup  ## Run the main example DAG in a real Airflow against the sandbox portal
 	@$(VENV_PYTHON) scripts/demo.py
 
 .PHONY: test
-test: setup  ## Run the tests; one of them: make test ARGS="tests/crm -k primary"
-	@$(VENV_PYTHON) -m pytest $(ARGS)
+test: setup  ## Run the fast tests; to choose some: make test ARGS="tests/crm -k primary"
+	@$(PYTEST) -m "not slow and not ui" $(ARGS)
 
-.PHONY: airflow
-airflow: setup  ## Open Airflow's web interface with the imitation portal and the examples
-	@$(VENV_PYTHON) scripts/airflow_ui.py $(ARGS)
+.PHONY: test-all
+test-all: setup  ## Run all tests except those in a browser, with real Redis and Airflow processes
+	@$(VENV_PYTHON) scripts/debian.py openssl redis-server
+	@$(PYTEST) -m "not ui" $(ARGS)
+
+.PHONY: test-ui
+test-ui: setup  ## Run the tests of Airflow's web interface in a headless Chromium
+	@$(VENV_PYTHON) scripts/debian.py chromium chromedriver
+	@$(VENV_PYTHON) -m pytest -m ui $(or $(ARGS),tests/ui)
+
+.PHONY: coverage
+coverage: setup  ## Measure the fast tests' coverage, including branches and child processes
+	@$(PYTEST) -m "not slow and not ui" --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
+
+.PHONY: matrix
+matrix: setup  ## Run the tests that use Airflow on every supported version; one: make matrix LINE=3.1
+	@$(VENV_PYTHON) scripts/matrix.py $(addprefix --line=,$(LINE)) $(ARGS)
 
 .PHONY: lint
 lint: setup  ## Check style and types
@@ -27,30 +42,30 @@ lint: setup  ## Check style and types
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy
 
-.PHONY: matrix
-matrix: setup  ## Run the tests that meet Airflow on 2.11, 3.0 and the newest; some: make matrix LINE="2.11 3.0"
-	@$(VENV_PYTHON) scripts/matrix.py $(addprefix --line=,$(LINE)) $(ARGS)
+.PHONY: airflow
+airflow: setup  ## Start Airflow's web interface with the sandbox portal and the example DAGs
+	@$(VENV_PYTHON) scripts/airflow_ui.py $(ARGS)
 
 .PHONY: bench
-bench: setup  ## Measure this package beside other clients of Bitrix24
+bench: setup  ## Measure this package and other Bitrix24 clients
 	@$(VENV_PYTHON) tests/benchmarks/run.py $(ARGS)
 
-.PHONY: test-ui
-test-ui: setup  ## Run the tests that use Airflow's web interface in a headless Chromium
-	@$(VENV_PYTHON) scripts/chromium.py
-	@$(VENV_PYTHON) -m pytest -m ui $(or $(ARGS),tests/ui)
+.PHONY: docs
+docs: setup  ## Build the documentation in docs/_build/html
+	@$(VENV_PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
 
 .PHONY: build
-build: setup  ## Build the wheel and the source archive into dist/
+build: setup  ## Build the wheel and the source archive in dist/
 	@$(VENV_PYTHON) -m build --no-isolation
 
 .PHONY: pins
-pins: setup  ## Renew the pinned requirements of development
+pins: setup  ## Update the pinned development requirements
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" scripts/pin
 
 .PHONY: clean
-clean:  ## Remove all that was made here
-	rm -rf .venv .airflow .bench .matrix .ui dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean:  ## Remove everything that was created here
+	rm -rf .venv .airflow .bench .matrix .ui dist docs/_build htmlcov .coverage*
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup

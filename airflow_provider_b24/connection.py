@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from airflow_provider_b24.connection_form import extra_values, form_widgets, label, ui_field_behaviour
+from airflow_provider_b24.connection_form import extra_values, label
 from airflow_provider_b24.errors import Bitrix24ConfigError
 from airflow_provider_b24.rest.address import (
     DEFAULT_PORTS,
@@ -26,8 +26,6 @@ from airflow_provider_b24.rest.address import (
 )
 from airflow_provider_b24.rest.config import OAUTH_SERVER, OAuthApp, PortalConfig, Webhook
 from airflow_provider_b24.rest.redaction import secret_forms
-
-__all__ = ["form_widgets", "portal_config", "secret_forms", "secrets", "ui_field_behaviour"]
 
 _PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
 _SHOWN = 12  # characters of a wrong Login that a message may quote: a webhook's code is longer

@@ -19,11 +19,11 @@ class Bitrix24ContactLink(BaseOperatorLink):
     name = "Bitrix24 contact"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address that the task left; empty before it ran."""
+        """Return the address that the task stored; empty before it ran."""
         return XCom.get_value(key=CONTACT_LINK_KEY, ti_key=ti_key) or ""
 
     @staticmethod
     def persist(context: Context, url: str) -> None:
-        """Leave the address for ``get_link``: only the worker knows the connection."""
+        """Store the address for ``get_link``: only the worker knows the connection."""
         ti: Any = context["ti"]
         ti.xcom_push(key=CONTACT_LINK_KEY, value=url)

@@ -1,31 +1,33 @@
-"""The hook inside a task of one's own, where no operator fits."""
+"""Use the hook in a task of your own where no operator fits."""
 
-from typing import Any
+from airflow.providers.common.compat.sdk import AirflowSkipException, dag, task
 
-from airflow.providers.common.compat.sdk import dag, task
+COMPANY = 4  # the entityTypeId of companies in crm.item.*
 
 
 @dag(schedule=None, tags=["bitrix24"], doc_md=__doc__)
 def example_hook_in_task():
     @task
-    def copy_companies(source: int, target: int) -> list[dict[str, Any]]:
-        """Give one contact the companies of another."""
-        from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook  # not needed to parse the DAG
+    def copy_companies(source: int, target: int) -> list[int]:
+        """Give one contact the companies of another, and return their ids."""
+        from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook  # imported here to parse the DAG faster
 
         hook = Bitrix24Hook()
-        hook.set_contact_companies(target, hook.get_contact_companies(source))
-        return hook.get_contact_companies(target)
+        companies = hook.get_contact_companies(source)
+        if not companies:  # the portal also returns an empty list if the contact does not exist
+            raise AirflowSkipException(f"Contact {source} has no companies")
+        hook.set_contact_companies(target, companies)
+        return [company["COMPANY_ID"] for company in companies]
 
     @task
-    def name_companies(bindings: list[dict[str, Any]]) -> list[str]:
-        """Look up what the companies are called, page by page."""
+    def look_up_titles(ids: list[int]) -> list[str]:
+        """Return the titles of companies. The ids must not be empty: an empty filter means everything."""
         from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
-        wanted = {"@ID": [binding["COMPANY_ID"] for binding in bindings]}
-        companies = Bitrix24Hook().iterate("crm.company.list", {"filter": wanted, "select": ["ID", "TITLE"]})
-        return [company["TITLE"] for company in companies]
+        parameters = {"entityTypeId": COMPANY, "filter": {"@id": ids}, "select": ["id", "title"]}
+        return [company["title"] for company in Bitrix24Hook().iterate("crm.item.list", parameters)]
 
-    name_companies(copy_companies(source=82, target=83))
+    look_up_titles(copy_companies(source=82, target=83))
 
 
 example_hook_in_task()

@@ -1,6 +1,7 @@
-"""One mapped task instance per contact; the list of contacts is known only when the DAG runs.
+"""One mapped task instance per contact. The contacts are not known before the DAG runs.
 
-For thousands of contacts SyncContactCompaniesOperator is the better tool: one task, fifty contacts a request.
+For thousands of contacts, use SyncContactCompaniesOperator instead: it is one task and sends fifty contacts
+per request.
 """
 
 from typing import Any
@@ -23,9 +24,9 @@ def example_mapped_contacts():
 
     SetContactCompaniesOperator.partial(
         task_id="set_companies",
-        allow_empty=True,  # contact 84 is meant to lose its companies
+        allow_empty=True,  # contact 84 is supposed to lose its companies
         map_index_template="contact {{ task.contact_id }}",  # what the UI shows instead of 0, 1, 2
-        max_active_tis_per_dag=4,  # the portal counts requests, so do not come with a hundred workers
+        max_active_tis_per_dag=4,  # the portal limits requests, so more workers would only wait
     ).expand_kwargs(extract())
 
 

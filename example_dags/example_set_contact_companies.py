@@ -1,4 +1,4 @@
-"""The truth about one contact's companies comes from elsewhere; the portal is brought to it."""
+"""Replace the companies of one contact with what another system says."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from airflow_provider_b24.operators.contact_company import SetContactCompaniesOp
 def example_set_contact_companies():
     @task
     def extract() -> list[dict[str, Any]]:
-        """Stand in for the ERP, the warehouse or the file that knows which companies a contact belongs to."""
+        """Stand in for the ERP, the warehouse, or the file that knows the companies of a contact."""
         return [
             {"COMPANY_ID": 8, "IS_PRIMARY": "Y", "SORT": 100},
             {"COMPANY_ID": 9, "SORT": 200},

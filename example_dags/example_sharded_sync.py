@@ -1,9 +1,9 @@
-"""A file is cut into slices, and each slice is synced by a task instance of its own, on any worker.
+"""Cut a large file into slices, and sync each slice in a task instance of its own, on any worker.
 
-A portal counts requests per source address. All processes of one machine share what is left of that limit
-by themselves. Workers on several machines behind one address share it with ``[bitrix24] pacing_redis_url``;
-workers that have an address each have a limit each, and only then do more slices mean more speed. In every
-case a slice that fails is retried alone.
+A portal limits requests per source address, and all processes of one machine share that limit. Workers on
+several machines behind one address share it if ``[bitrix24] pacing_redis_url`` is set. Only workers with
+addresses of their own have limits of their own, and only then are more slices faster. In any case, a slice
+that fails is retried alone.
 """
 
 import json
@@ -16,8 +16,8 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath, dag, task
 
 from airflow_provider_b24.operators.sync import SyncContactCompaniesOperator
 
-FOLDER = os.environ.get("BITRIX24_EXAMPLES", tempfile.gettempdir())  # in life one that all workers see: s3://
-SLICE = 10  # contacts; in life some ten thousand
+FOLDER = os.environ.get("BITRIX24_EXAMPLES", tempfile.gettempdir())  # use one that all workers see: s3://...
+SLICE = 10  # contacts; use some ten thousand
 
 
 @dag(schedule=None, tags=["bitrix24"], doc_md=__doc__)
@@ -32,13 +32,15 @@ def example_sharded_sync():
         return str(path)
 
     @task
-    def cut(whole: str) -> list[dict[str, Any]]:
-        """Write the slices, one at a time in memory; return the arguments of each task instance."""
+    def cut(whole: str, run_id: str | None = None) -> list[dict[str, Any]]:
+        """Write the slices, holding one at a time in memory. Return the arguments of each task instance."""
+        folder = ObjectStoragePath(FOLDER) / f"slices-{run_id}"  # every run has slices and reports of its own
+        folder.mkdir(parents=True, exist_ok=True)
         arguments = []
         with ObjectStoragePath(whole).open() as file:
             lines = iter(file.readline, "")
             while piece := list(islice(lines, SLICE)):
-                path = ObjectStoragePath(FOLDER) / f"slice-{len(arguments):04d}.jsonl"
+                path = folder / f"slice-{len(arguments):04d}.jsonl"
                 path.write_text("".join(piece))
                 report = path.with_name(f"report-{path.name}")
                 arguments.append({"bindings_path": str(path), "report_path": str(report)})

@@ -1,7 +1,6 @@
-"""A file is synced with a report; if far more changed than is usual, the report undoes it.
+"""Sync a file and keep a report. If far more changed than usual, use the report to undo the sync.
 
-The folder may be on any storage that Airflow can open (``s3://``, ``gs://``, ...). It must be one that every
-worker sees.
+The folder may be on any storage that Airflow can open (``s3://``, ``gs://``, ...). All workers must see it.
 """
 
 import os
@@ -41,8 +40,8 @@ def example_sync_file():
     )
 
     @task.short_circuit
-    def looks_wrong(summary: dict[str, Any]) -> bool:
-        """Return whether to go on to the undoing; otherwise it is skipped."""
+    def changed_too_much(summary: dict[str, Any]) -> bool:
+        """Return whether to undo the sync. If not, the next task is skipped."""
         return summary["written"] > USUAL_CHANGES
 
     undo = SyncContactCompaniesOperator(
@@ -50,7 +49,7 @@ def example_sync_file():
         bindings_path="{{ ti.xcom_pull('sync')['report_path'] }}",
         undo=True,
     )
-    looks_wrong(sync.output) >> undo
+    changed_too_much(sync.output) >> undo
 
 
 example_sync_file()

@@ -1,7 +1,7 @@
-"""Rows of a query say which contact belongs to which companies; one task brings the portal to that.
+"""Sync the rows of an SQL query that says which contact belongs to which companies.
 
-The connection ``warehouse`` may be of any type with a common-sql hook (Postgres, Snowflake, SQLite, ...). The
-rows travel through XCom, which is fine for some thousands; more of them go through a file
+The connection ``warehouse`` may be of any type that the common-sql provider supports (Postgres, Snowflake,
+SQLite, ...). The rows travel through XCom, which is fine for a few thousand. For more, use a file
 (``example_sync_file``).
 """
 
@@ -22,20 +22,20 @@ INSERT INTO memberships VALUES
 
 @dag(schedule=None, tags=["bitrix24"], doc_md=__doc__)
 def example_sync_sql_rows():
-    fill_the_table = SQLExecuteQueryOperator(
-        task_id="fill_the_table", conn_id="warehouse", sql=FILL, split_statements=True
+    fill_table = SQLExecuteQueryOperator(
+        task_id="fill_table", conn_id="warehouse", sql=FILL, split_statements=True
     )
-    read_the_table = SQLExecuteQueryOperator(
-        task_id="read_the_table",
+    read_table = SQLExecuteQueryOperator(
+        task_id="read_table",
         conn_id="warehouse",
         sql="SELECT contact_id, company_id, main, position FROM memberships",
     )
     SyncContactCompaniesOperator(
         task_id="sync",
-        bindings=read_the_table.output,
-        columns=["contact_id", "company_id", "is_primary", "sort"],  # what the rows' columns are here
+        bindings=read_table.output,
+        columns=["contact_id", "company_id", "is_primary", "sort"],  # the names of the query's columns
     )
-    fill_the_table >> read_the_table
+    fill_table >> read_table
 
 
 example_sync_sql_rows()

@@ -1,4 +1,4 @@
-"""Airflow's web interface with an imitation portal, the connection to it and the examples; Ctrl-C ends it."""
+"""Run Airflow's web interface with an imitation portal, a connection to it and the example DAGs."""
 
 import argparse
 import contextlib
@@ -15,17 +15,18 @@ from pathlib import Path
 
 from local_airflow import AIRFLOW, ROOT, give_up, make_environment, make_home, run_airflow, step
 
+from airflow_provider_b24.connection_form import fields
 from airflow_provider_b24.sandbox import PortalServer, seeded_portal
 
-USER, PASSWORD = "admin", "admin"  # it listens on this machine only
+USER, PASSWORD = "admin", "admin"  # the server listens on this machine only
 PORT = 8080
 START_SECONDS = 180
 STOP_SECONDS = 30
 
 
 def main() -> None:
-    options = read_options()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by a test as by Ctrl-C
+    options = parse_options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a test stops it as Ctrl-C does
     home = make_home("ui")
     log = home / "airflow.log"
     port = choose_port(options.port)
@@ -36,7 +37,7 @@ def main() -> None:
             with step("airflow db migrate"):
                 run_airflow("db", "migrate", environment=environment, log=log)
             with step("airflow connections add bitrix24_default"):
-                connection = ["bitrix24_default", "--conn-json", server.connection_json()]
+                connection = ["bitrix24_default", "--conn-json", connection_json(server)]
                 run_airflow("connections", "add", *connection, environment=environment, log=log)
             with step("airflow standalone"):
                 airflow = start_airflow(environment, log)
@@ -47,21 +48,25 @@ def main() -> None:
                 options.ready_file.write_text(json.dumps(ready))
             print(f"\nAirflow  {address}   user {USER}, password {PASSWORD}")
             print(f"Portal   {server.url}crm/contact/details/82/")
-            print(f"Log      {log.relative_to(ROOT)}\n\nCtrl-C ends both.", flush=True)
+            print(f"Log      {log.relative_to(ROOT)}\n")
+            deleted = f"{home.relative_to(ROOT)}: connections, runs and logs"
+            print(f"Ctrl-C stops both and deletes {deleted}.", flush=True)
             code = airflow.wait()
-            give_up(f"airflow standalone ended by itself with code {code}", log)
+            give_up(f"airflow standalone exited with code {code}", log)
     except KeyboardInterrupt:
-        print("\nStopping, a few seconds", flush=True)
+        print(f"\nStopping, then deleting {home.relative_to(ROOT)}", flush=True)
     finally:
         if airflow:
             stop(airflow)
     shutil.rmtree(home)
 
 
-def read_options() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, help=f"0 is any free one; default: {PORT}, if taken any")
-    parser.add_argument("--ready-file", type=Path, help="gets addresses and login as JSON when all is ready")
+    parser.add_argument(
+        "--port", type=int, help=f"0 takes a free port; default: {PORT}, or a free port if taken"
+    )
+    parser.add_argument("--ready-file", type=Path, help="write addresses and login to this file when ready")
     return parser.parse_args()
 
 
@@ -74,7 +79,13 @@ def choose_port(wanted: int | None) -> int:
             except OSError:
                 continue
             return probe.getsockname()[1]
-    sys.exit(f"Failed: port {wanted} is taken")
+    sys.exit(f"Failed: port {wanted} is in use")
+
+
+def connection_json(server: PortalServer) -> str:
+    """A connection with every field of the form: Edit shows only those that are stored."""
+    defaults = {name: field["schema"].get("default") for name, field in fields().items()}
+    return server.connection_json(**defaults | {"allow_http": True, "plan": "none"})
 
 
 def ui_settings(home: Path, port: int) -> dict[str, str]:
@@ -87,12 +98,14 @@ def ui_settings(home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
-        "AIRFLOW__CORE__PARALLELISM": "2",  # standalone forks that many workers at once
+        "AIRFLOW__CORE__PARALLELISM": "2",  # standalone starts this many workers at once
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # seconds until a new file is seen; default 300
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(choose_port(0)),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(choose_port(0)),
-        # The first task meets a server that is still busy starting; a start repeated after 5 s fails it.
+        # The server may still be starting when the first task calls it; the default of 5 s would fail it.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     }
 
@@ -105,7 +118,7 @@ def start_airflow(environment: dict[str, str], log: Path) -> subprocess.Popen[by
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C is for this script, which stops all in order
+            start_new_session=True,  # Ctrl-C reaches this script only, which stops the rest in order
         )
 
 
@@ -114,7 +127,7 @@ def wait_until_healthy(airflow: subprocess.Popen[bytes], port: int, log: Path) -
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if airflow.poll() is not None:
-            give_up(f"airflow standalone ended with code {airflow.returncode}", log)
+            give_up(f"airflow standalone exited with code {airflow.returncode}", log)
         try:
             with opener.open(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5) as answer:
                 parts = json.load(answer)
@@ -127,8 +140,8 @@ def wait_until_healthy(airflow: subprocess.Popen[bytes], port: int, log: Path) -
 
 
 def stop(airflow: subprocess.Popen[bytes]) -> None:
-    """Ask standalone, which stops what it started; then see that nothing of its group is left."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C once more would leave processes behind
+    """Interrupt standalone, which stops what it started, then kill whatever is left of its process group."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave processes behind
     airflow.send_signal(signal.SIGINT)
     with contextlib.suppress(subprocess.TimeoutExpired):
         airflow.wait(STOP_SECONDS)

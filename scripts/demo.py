@@ -1,4 +1,4 @@
-"""Run the main example against an imitation portal in a real Airflow, and show what it did."""
+"""Run the main example in a real Airflow against an imitation portal, and show the result."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ def main() -> None:
     log = home / "demo.log"
     portal = seeded_portal()
     with PortalServer(portal) as server:
-        print(f"An imitation portal at {server.url}, a real Airflow in {home.relative_to(ROOT)}")
+        print(f"Imitation portal at {server.url}, Airflow in {home.relative_to(ROOT)}")
         before = read_companies(portal)
         environment = make_environment(home) | {"AIRFLOW_CONN_BITRIX24_DEFAULT": server.connection_json()}
         with step("airflow db migrate"):
@@ -40,16 +40,16 @@ def main() -> None:
     print_companies("before", before, portal)
     print_companies("after", after, portal)
     writes = [entry for entry in portal.journal if entry.method.startswith("crm.contact.company.items.set")]
-    print("\nThe request that did it")
+    print("\nThe request")
     for write in writes:
         print(f"  {write.http_method} {write.path}\n  {json.dumps(write.body)}")
-    print(f"\nAll that Airflow said is in {log.relative_to(ROOT)}")
+    print(f"\nAirflow's output is in {log.relative_to(ROOT)}")
 
     if after != EXPECTED:
-        sys.exit(f"Failed: contact {CONTACT} should have {EXPECTED}, it has {after}")
+        sys.exit(f"Failed: expected companies {EXPECTED} for contact {CONTACT}, found {after}")
     if [(write.http_method, write.body) for write in writes] != [("POST", DOCUMENTED_BODY)]:
-        sys.exit(f"Failed: the write should be one POST of {json.dumps(DOCUMENTED_BODY)}")
-    print(f"Done: contact {CONTACT} has exactly the companies of the documentation's example.")
+        sys.exit(f"Failed: expected one POST of {json.dumps(DOCUMENTED_BODY)}")
+    print(f"Done: contact {CONTACT} has exactly the companies of the example in Bitrix24's documentation.")
 
 
 def read_companies(portal):

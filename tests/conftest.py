@@ -1,6 +1,6 @@
-"""Fixtures: an imitation portal, the connection to it, and DAGs run in a real Airflow.
+"""Fixtures: a sandbox portal, a connection to it, DAG runs in a real Airflow, and a Redis server.
 
-Nothing here imports Airflow until a test asks for it: the tests of the core pass without it.
+Nothing here imports Airflow until a test needs it, so the tests of the core pass without it.
 """
 
 import contextlib
@@ -11,9 +11,11 @@ import logging
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,21 +30,21 @@ DATABASE = HOME / "airflow.db"
 DAGS.mkdir()
 
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
-    del os.environ[name]  # a developer's own Airflow is none of our business
+    del os.environ[name]  # a developer's own Airflow must not affect the tests
 os.environ |= {
     "AIRFLOW_HOME": str(HOME),
     "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{DATABASE}",
-    "NO_PROXY": "127.0.0.1,localhost",  # the imitation portal is never behind a proxy
+    "NO_PROXY": "127.0.0.1,localhost",  # the sandbox portal is never behind a proxy
 }
 
 
 class Console(io.TextIOBase):
-    """A standard output that can be turned to another place.
+    """A standard output that can be redirected.
 
-    Airflow's loggers keep the stream they saw first; pytest gives each test another.
+    Airflow's loggers keep the stream that they saw first, but pytest gives each test another.
     """
 
     def __init__(self) -> None:
@@ -67,7 +69,7 @@ class Console(io.TextIOBase):
 
 @pytest.fixture
 def portal():
-    """An imitation portal with contacts and companies, without a server."""
+    """A sandbox portal with contacts and companies, without a server."""
     from airflow_provider_b24.sandbox import seeded_portal
 
     return seeded_portal()
@@ -75,7 +77,7 @@ def portal():
 
 @pytest.fixture
 def server(portal):
-    """The imitation portal over HTTP, on a free port."""
+    """The sandbox portal over HTTP, on a free port."""
     from airflow_provider_b24.sandbox import PortalServer
 
     with PortalServer(portal) as server:
@@ -84,14 +86,53 @@ def server(portal):
 
 @pytest.fixture
 def bitrix24_conn(server, monkeypatch) -> str:
-    """The id of an Airflow connection to the imitation portal."""
+    """The id of an Airflow connection to the sandbox portal."""
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", server.connection_json())
     return "bitrix24_default"
 
 
+@dataclass(frozen=True)
+class RedisServer:
+    """A running Redis server."""
+
+    process: subprocess.Popen[bytes]
+    url: str  # contains the password
+    password: str
+
+
+@pytest.fixture
+def redis_server(tmp_path) -> Iterator[RedisServer]:
+    """A Redis server of the test's own, on a free port."""
+    redis = pytest.importorskip("redis")
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    from tests.rest.networks import free_port
+
+    port, password = free_port(), "canary0password"
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--requirepass", password]
+    files = ["--dir", str(tmp_path), "--save", "", "--appendonly", "no", "--logfile", "redis.log"]
+    with subprocess.Popen(command + files) as process:
+        server = RedisServer(process, f"redis://:{password}@127.0.0.1:{port}/0", password)
+        try:
+            deadline = time.monotonic() + 20
+            while not answers(redis, server.url):
+                assert time.monotonic() < deadline, (tmp_path / "redis.log").read_text()
+                time.sleep(0.05)
+            yield server
+        finally:
+            process.kill()
+
+
+def answers(redis: Any, url: str) -> bool:
+    try:
+        return redis.Redis.from_url(url).ping()
+    except redis.RedisError:
+        return False
+
+
 @pytest.fixture(scope="session")
 def airflow_console() -> Console:
-    """An Airflow with an empty database; what it says goes to the console returned."""
+    """An Airflow with an empty database. Its output goes to the returned console."""
     pytest.importorskip("airflow", reason="needs Airflow")
     console = Console()
     with console.captured():
@@ -109,7 +150,7 @@ def airflow_console() -> Console:
 
 @dataclass(frozen=True)
 class DagRun:
-    """What a run left behind. A mapped task instance is named `task_id[map_index]`."""
+    """The result of a DAG run. A mapped task instance is named `task_id[map_index]`."""
 
     state: str
     states: dict[str, str]
@@ -123,19 +164,19 @@ class DagRun:
 
 
 class WaitingForRetry(Exception):
-    """Nothing is left to run but a task whose next try is not due yet."""
+    """Only a task whose next try is not due yet is left to run."""
 
 
 @pytest.fixture
 def run_dag(airflow_console, monkeypatch) -> Callable[..., DagRun]:
-    """Run one DAG to its end in this process: `run_dag(source)` gives a DagRun.
+    """Run one DAG in this process: `run_dag(source)` returns a DagRun.
 
-    `source` is the text of a DAG file, or the path of one. The run is `dag.test()`: operators, templates,
-    XCom, mapping, links and the database are real, there is no scheduler and no process per task.
+    `source` is the text of a DAG file, or its path. The run uses `dag.test()`: operators, templates, XCom,
+    mapping, links and the database are real, but there is no scheduler and no process per task.
 
-    A failed task that has retries left: if its next try is due (`retry_delay=0`) it runs at once, as
-    `dag.test()` does. If not, the run ends there and the task's state is `up_for_retry`
-    (`wait_for_retries=True` waits instead).
+    If a failed task has retries left and its next try is due (`retry_delay=0`), it runs at once, as in
+    `dag.test()`. Otherwise the run stops and the task's state is `up_for_retry`, unless
+    `wait_for_retries=True`.
     """
     from airflow.models import dagrun
 
@@ -166,9 +207,9 @@ def run_dag(airflow_console, monkeypatch) -> Callable[..., DagRun]:
 
 @contextlib.contextmanager
 def dag_in_folder(source: str | Path) -> Iterator[Any]:
-    """The one DAG of a file, which lies in the DAGs folder as long as the context lasts.
+    """The only DAG of a file, which stays in the DAGs folder until the context ends.
 
-    Airflow 3 runs only what it finds in a bundle, and reads the whole bundle for each run.
+    Airflow 3 runs only DAGs that it finds in a bundle, and reads the whole bundle for each run.
     """
     try:
         from airflow.dag_processing.dagbag import DagBag
@@ -181,7 +222,7 @@ def dag_in_folder(source: str | Path) -> Iterator[Any]:
     else:
         file.write_text(textwrap.dedent(source))
     try:
-        bag = DagBag(file, safe_mode=False)  # a file is read, whatever it says
+        bag = DagBag(file, safe_mode=False)  # read the file even if it does not look like a DAG
         assert not bag.import_errors, "\n".join(map(str, bag.import_errors.values()))
         (dag,) = bag.dags.values()
         yield dag
@@ -193,7 +234,7 @@ _numbers = itertools.count(1)
 
 
 def read_last_run(dag_id: str, log: str) -> DagRun:
-    """Read with plain SQL: the tables are the same on all versions, the classes around them are not."""
+    """Read with plain SQL: the tables are the same in all versions, but the classes are not."""
     with contextlib.closing(sqlite3.connect(DATABASE)) as database:
         run_id, state = database.execute(
             "SELECT run_id, state FROM dag_run WHERE dag_id = ? ORDER BY id DESC LIMIT 1", [dag_id]

@@ -1,11 +1,11 @@
-"""What `dag.test()` needs on some lines of Airflow to be quick and readable."""
+"""Make `dag.test()` fast and its log readable on every supported Airflow version."""
 
 import contextlib
 import functools
 
 
 def tame_structlog(level: int) -> None:
-    """Airflow 3.0 leaves structlog at its default, which says all and shows local variables in tracebacks."""
+    """Airflow 3.0 does not configure structlog, so it logs everything, including local variables."""
     with contextlib.suppress(ImportError):  # Airflow 2 has no structlog
         import structlog
 
@@ -19,7 +19,7 @@ def tame_structlog(level: int) -> None:
 
 
 def share_api_server() -> None:
-    """Airflow 3.0 makes an API server with a thread for each task it runs in process, and stops none."""
+    """Airflow 3.0 starts an API server thread for each in-process task and never stops it."""
     with contextlib.suppress(ImportError):  # Airflow 2 has none
         from airflow.sdk.execution_time import supervisor
 

@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_b24.connection import portal_config, secret_forms, secrets
+from airflow_provider_b24.connection import portal_config, secrets
 from airflow_provider_b24.connection_form import fields
 from airflow_provider_b24.errors import Bitrix24ConfigError
 from airflow_provider_b24.get_provider_info import get_provider_info
 from airflow_provider_b24.rest.config import OAuthApp, PortalConfig, Webhook
+from airflow_provider_b24.rest.redaction import secret_forms
 
 CODE = "canary0webhook0code"
 APP = {

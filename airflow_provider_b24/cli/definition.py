@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_b24 import DEFAULT_CONN_ID
+
 AUTHORIZE_HELP = "Turn an OAuth authorization code into a connection"
 AUTHORIZE_DESCRIPTION = """\
 Prints the address at which a user of the portal allows a local application to act for them, takes the code
@@ -17,7 +19,7 @@ AUTHORIZE_ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--client-id",), {"required": True, "help": "client_id of the local application"}),
     (
         ("--conn-id",),
-        {"default": "bitrix24_default", "help": "id of the connection; default: bitrix24_default"},
+        {"default": DEFAULT_CONN_ID, "help": f"id of the connection; default: {DEFAULT_CONN_ID}"},
     ),
     (("--oauth-server",), {"help": "authorization server; default: https://oauth.bitrix.info"}),
     (("--ca-bundle",), {"help": "PEM file with the certificate authority of a self-hosted portal"}),

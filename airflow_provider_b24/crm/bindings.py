@@ -1,16 +1,19 @@
-"""The companies of a contact: reading what people have, refusing what would wipe, writing what goes out."""
+"""
+The companies bound to a contact: what people write becomes ``CompanyBinding`` values, or an error.
+
+The portal drops what it cannot read and then unbinds every company, so everything is checked here.
+"""
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
+from airflow_provider_b24.crm.values import parse_flag, parse_id, parse_optional_int, parse_text
 from airflow_provider_b24.errors import Bitrix24InputError
+from airflow_provider_b24.rest.calls import shown
 
 log = logging.getLogger(__name__)
 
@@ -21,12 +24,10 @@ _FIELDS = {
     "is_primary": "is_primary",
     "SORT": "sort",
     "sort": "sort",
-    # items.get returns it; the portal ignores it in items.set and it cannot be set.
+    # items.get returns it; items.set ignores it.
     "ROLE_ID": "role_id",
     "role_id": "role_id",
 }
-_FLAGS = {True: True, False: False, "Y": True, "N": False}
-_MAX_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ class CompanyBinding:
     One company of a contact, as ``crm.contact.company.items.set`` takes it.
 
     :param company_id: id of the company.
-    :param is_primary: whether it is the contact's main company; None leaves it to the portal's rule
-        (the first item, if no other is marked).
-    :param sort: position, a positive number; None leaves it to the portal.
+    :param is_primary: whether it is the contact's primary company; None leaves it to the portal, which takes
+        the first item if none is marked.
+    :param sort: position, any whole number; None leaves it to the portal.
     """
 
     company_id: int
@@ -54,21 +55,6 @@ class CompanyBinding:
         return wire
 
 
-def parse_id(value: Any, field: str) -> int:
-    """
-    Read an id: a positive int, or text of one.
-
-    :raises Bitrix24InputError: anything else; PHP would read ``"82abc"`` as 82 and ``true`` as 1.
-    """
-    number = value
-    is_text = isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal()
-    if is_text or (isinstance(value, float) and value.is_integer()):  # a column with gaps comes as floats
-        number = int(value)
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _MAX_ID:
-        raise Bitrix24InputError(f"{field} must be a positive whole number, got {value!r:.80}")
-    return number
-
-
 def parse_bindings(
     items: Any,
     *,
@@ -79,63 +65,36 @@ def parse_bindings(
     """
     Read the companies of one contact.
 
-    :param items: a list of company ids, of dicts in the API's names (``COMPANY_ID``, ``IS_PRIMARY``,
-        ``SORT``) or in snake case, or of ``CompanyBinding``; or text of such a list, as JSON or as a Python
-        literal (a Jinja template renders the latter).
-    :param allow_empty: whether an empty list is meant: it unbinds every company.
+    :param items: a list (any sequence) of company ids, of dicts in the API's names (``COMPANY_ID``,
+        ``IS_PRIMARY``, ``SORT``) or in snake case, or of ``CompanyBinding``; or text of such a list, as JSON
+        or as a Python literal. Rows of ``items.get`` can be passed as they are.
+    :param allow_empty: whether ``items`` may be empty, which unbinds every company.
     :param field: what messages call ``items``.
-    :param on_warning: called with a sentence about several primaries, of which the first stays.
-    :raises Bitrix24InputError: names the field, the index and the value. The portal itself would drop what
-        it cannot read, unbind everything and answer ``true``.
+    :param on_warning: called with a sentence if several companies are marked as primary; the first stays.
+    :raises Bitrix24InputError: names the field, the index and the value.
     """
     rows = parse_text(items, field) if isinstance(items, str) else items
-    if isinstance(rows, Mapping | str | bytes | set | frozenset) or not isinstance(rows, Iterable):
-        raise Bitrix24InputError(f"{field} must be a list, got {type(rows).__name__}: {rows!r:.80}")
+    if hasattr(rows, "to_dict") and hasattr(rows, "columns"):
+        raise Bitrix24InputError(f"{field} is a DataFrame; pass its rows: df.to_dict('records')")
+    if isinstance(rows, Mapping | str | bytes | Set) or not isinstance(rows, Iterable):
+        raise Bitrix24InputError(f"{field} must be a list, got {type(rows).__name__}: {shown(rows)}")
     bindings = [_parse_one(row, f"{field}[{index}]") for index, row in enumerate(rows)]
     if not bindings and not allow_empty:
         raise Bitrix24InputError(
             f"{field} is empty, which would unbind every company of the contact; "
-            "set allow_empty=True if that is meant"
+            "set allow_empty=True to do that"
         )
     _refuse_duplicates(bindings, field)
     return _one_primary(bindings, field, on_warning)
 
 
-def to_wire(bindings: Sequence[CompanyBinding]) -> list[dict[str, Any]]:
+def to_wire(bindings: Iterable[CompanyBinding]) -> list[dict[str, Any]]:
     """Return the bindings as the ``items`` of ``crm.contact.company.items.set``."""
     return [binding.to_wire() for binding in bindings]
 
 
-def primary_company(bindings: Sequence[CompanyBinding]) -> int | None:
-    """Return the company that will be the contact's main one, by the documented rule; None without any."""
-    marked = [binding.company_id for binding in bindings if binding.is_primary]
-    return marked[0] if marked else bindings[0].company_id if bindings else None
-
-
-def parse_flag(value: Any, field: str) -> bool | None:
-    """
-    Read a flag: True, False, ``"Y"``, ``"N"`` or None for "not said".
-
-    :raises Bitrix24InputError: anything else.
-    """
-    if value is None:
-        return None
-    if isinstance(value, bool | str) and value in _FLAGS:
-        return _FLAGS[value]
-    raise Bitrix24InputError(f'{field} must be True, False, "Y" or "N", got {value!r:.80}')
-
-
-def parse_sort(value: Any, field: str) -> int | None:
-    """
-    Read a SORT: a positive whole number, or None for "not said".
-
-    :raises Bitrix24InputError: anything else.
-    """
-    return None if value is None else parse_id(value, field)
-
-
-def read_rows(rows: Any) -> list[CompanyBinding]:
-    """Read what ``crm.contact.company.items.get`` answers, in a stable order (SORT, then id)."""
+def parse_rows(rows: Iterable[Mapping[str, Any]]) -> list[CompanyBinding]:
+    """Read the rows that ``crm.contact.company.items.get`` returns, by SORT, then by id."""
     bindings = [
         CompanyBinding(int(row["COMPANY_ID"]), row.get("IS_PRIMARY") == "Y", int(row.get("SORT") or 0))
         for row in rows
@@ -143,9 +102,17 @@ def read_rows(rows: Any) -> list[CompanyBinding]:
     return sorted(bindings, key=lambda binding: (binding.sort or 0, binding.company_id))
 
 
+def primary_company(bindings: Sequence[CompanyBinding]) -> int | None:
+    """Return the id of the company that becomes primary by the documented rule; None without companies."""
+    marked = [binding.company_id for binding in bindings if binding.is_primary]
+    return marked[0] if marked else bindings[0].company_id if bindings else None
+
+
 def _parse_one(row: Any, where: str) -> CompanyBinding:
     if isinstance(row, CompanyBinding):
         row = {"company_id": row.company_id, "is_primary": row.is_primary, "sort": row.sort}
+    elif isinstance(row, str) and row.lstrip().startswith("{"):  # a template that renders a dict
+        row = parse_text(row, where)
     if not isinstance(row, Mapping):
         return CompanyBinding(parse_id(row, where))
     values: dict[str, Any] = {}
@@ -153,33 +120,17 @@ def _parse_one(row: Any, where: str) -> CompanyBinding:
         name = _FIELDS.get(key)
         if name is None:
             raise Bitrix24InputError(
-                f"{where} has an unknown key {key!r:.80}; known are COMPANY_ID, IS_PRIMARY and SORT"
+                f"{where} has an unknown key {shown(key)}; known keys are COMPANY_ID, IS_PRIMARY and SORT"
             )
         if name in values:
             raise Bitrix24InputError(f"{where} names {name.upper()} twice")
         values[name] = value
     if "company_id" not in values:
-        raise Bitrix24InputError(f"{where} has no COMPANY_ID: {dict(row)!r:.80}")
+        raise Bitrix24InputError(f"{where} has no COMPANY_ID: {shown(dict(row))}")
     return CompanyBinding(
         parse_id(values["company_id"], f"{where}.COMPANY_ID"),
         parse_flag(values.get("is_primary"), f"{where}.IS_PRIMARY"),
-        parse_sort(values.get("sort"), f"{where}.SORT"),
-    )
-
-
-def parse_text(text: str, field: str) -> Any:
-    """
-    Read a value from text: Jinja renders a list as a Python literal, people write JSON.
-
-    :raises Bitrix24InputError: it is neither.
-    """
-    with contextlib.suppress(ValueError, RecursionError):
-        return json.loads(text)
-    with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-        return ast.literal_eval(text.strip())
-    raise Bitrix24InputError(
-        f"{field} is text that is neither JSON nor a Python list: {text!r:.80}; "
-        "to pass a value from XCom use task.output"
+        parse_optional_int(values.get("sort"), f"{where}.SORT"),
     )
 
 
@@ -197,7 +148,7 @@ def _refuse_duplicates(bindings: Sequence[CompanyBinding], field: str) -> None:
 def _one_primary(
     bindings: list[CompanyBinding], field: str, on_warning: Callable[[str], None]
 ) -> list[CompanyBinding]:
-    """Of several primaries the first stays: the portal's documented rule, applied here so that it shows."""
+    """Keep the first of several primaries: the portal's documented rule, made visible."""
     marked = [index for index, binding in enumerate(bindings) if binding.is_primary]
     if len(marked) < 2:
         return bindings
@@ -206,6 +157,6 @@ def _one_primary(
         f"{bindings[marked[0]].company_id}, stays primary"
     )
     return [
-        CompanyBinding(one.company_id, is_primary=False, sort=one.sort) if index in marked[1:] else one
-        for index, one in enumerate(bindings)
+        replace(binding, is_primary=False) if index in marked[1:] else binding
+        for index, binding in enumerate(bindings)
     ]

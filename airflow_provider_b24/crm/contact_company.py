@@ -1,11 +1,12 @@
 """
-The six methods that bind companies to a contact; each function returns the call.
+The six methods for the companies of a contact; each function returns the call.
 
 https://apidocs.bitrix24.com/api-reference/crm/contacts/company/index.html
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,22 +19,22 @@ _NUMBERS = ("COMPANY_ID", "SORT", "ROLE_ID")
 
 
 def set_companies(contact_id: int, bindings: Sequence[CompanyBinding]) -> Call:
-    """``crm.contact.company.items.set``: replace the companies of a contact; answers True."""
+    """``crm.contact.company.items.set``: replace the companies of a contact; returns True."""
     return Call(f"{PREFIX}.items.set", {"id": contact_id, "items": to_wire(bindings)})
 
 
 def get_companies(contact_id: int) -> Call:
-    """``crm.contact.company.items.get``: the bindings of a contact; ``[]`` also if there is no contact."""
+    """``crm.contact.company.items.get``: the bindings of a contact; ``[]`` also if it does not exist."""
     return Call(f"{PREFIX}.items.get", {"id": contact_id})
 
 
 def clear_companies(contact_id: int) -> Call:
-    """``crm.contact.company.items.delete``: unbind all companies of a contact; answers True."""
+    """``crm.contact.company.items.delete``: unbind all companies of a contact; returns True."""
     return Call(f"{PREFIX}.items.delete", {"id": contact_id})
 
 
 def add_company(contact_id: int, binding: CompanyBinding) -> Call:
-    """``crm.contact.company.add``: bind one company; answers True, or False if it was bound already."""
+    """``crm.contact.company.add``: bind one company; returns True, or False if it was already bound."""
     return Call(
         f"{PREFIX}.add",
         {"id": contact_id, "fields": binding.to_wire()},
@@ -42,7 +43,7 @@ def add_company(contact_id: int, binding: CompanyBinding) -> Call:
 
 
 def delete_company(contact_id: int, company_id: int) -> Call:
-    """``crm.contact.company.delete``: unbind one company; answers True, or False if it was not bound."""
+    """``crm.contact.company.delete``: unbind one company; returns True, or False if it was not bound."""
     return Call(
         f"{PREFIX}.delete",
         {"id": contact_id, "fields": {"COMPANY_ID": company_id}},
@@ -57,8 +58,8 @@ def get_fields() -> Call:
 
 def find_companies(company_ids: Sequence[int]) -> Call:
     """
-    ``crm.item.list`` of the companies with these ids, at most 50: the portal leaves out what does not exist
-    and what the user may not read.
+    ``crm.item.list``: the companies with these ids, at most 50. The portal leaves out those that do not exist
+    and those that the user may not read.
     """
     return Call(
         "crm.item.list",
@@ -68,26 +69,40 @@ def find_companies(company_ids: Sequence[int]) -> Call:
 
 def confirm_write(result: Any, method: str) -> None:
     """
-    Check the answer to ``items.set`` or ``items.delete``: a write counts as done only if the portal said so.
+    Check the result of ``items.set`` or ``items.delete``: only ``true`` means that the write was applied.
 
-    :raises Bitrix24UnknownOutcomeError: the answer is neither true nor an error.
+    :raises Bitrix24UnknownOutcomeError: the result is anything else.
     """
     if result is not True:
-        raise Bitrix24UnknownOutcomeError(
-            f"the portal answered {result!r:.40} instead of true", method=method
-        )
+        raise Bitrix24UnknownOutcomeError(f"expected true, received {_kind(result)}", method=method)
+
+
+def parse_changed(result: Any, method: str) -> bool:
+    """
+    Return the result of ``.add`` or ``.delete``: False means that nothing had to be changed.
+
+    :raises Bitrix24UnknownOutcomeError: the result is neither true nor false.
+    """
+    if isinstance(result, bool):
+        return result
+    raise Bitrix24UnknownOutcomeError(f"expected true or false, received {_kind(result)}", method=method)
+
+
+def _kind(result: Any) -> str:
+    """Describe an unexpected result without quoting text, which may repeat the request."""
+    return json.dumps(result) if result is None or isinstance(result, bool | int) else type(result).__name__
 
 
 def company_ids(rows: Any) -> set[int]:
-    """The companies in an answer of ``items.get``."""
+    """Return the ids of the companies in a result of ``items.get``."""
     return {int(row["COMPANY_ID"]) for row in rows}
 
 
-def plain_rows(result: Any) -> list[dict[str, Any]]:
+def to_json_rows(result: Any) -> list[dict[str, Any]]:
     """
-    The rows of an answer of ``items.get`` with numbers as ints, by SORT.
+    Return the rows of ``items.get`` with all numbers as ints, by SORT.
 
-    :raises Bitrix24ApiError: it is no such answer.
+    :raises Bitrix24ApiError: the result is not a list of bindings.
     """
     try:
         rows = [{**row, **{name: int(row.get(name) or 0) for name in _NUMBERS}} for row in result]
@@ -95,16 +110,18 @@ def plain_rows(result: Any) -> list[dict[str, Any]]:
     except (TypeError, ValueError, AttributeError):
         pass
     raise Bitrix24ApiError(
-        f"the answer, {type(result).__name__}, holds no bindings", method=f"{PREFIX}.items.get"
+        f"expected a list of bindings, received {type(result).__name__}", method=f"{PREFIX}.items.get"
     )
 
 
-def plain_fields(result: Any) -> dict[str, Any]:
+def parse_fields(result: Any) -> dict[str, Any]:
     """
-    The answer of ``.fields``.
+    Return the result of ``.fields``.
 
-    :raises Bitrix24ApiError: it is no such answer.
+    :raises Bitrix24ApiError: the result is not an object.
     """
     if isinstance(result, dict):
         return result
-    raise Bitrix24ApiError(f"the answer, {type(result).__name__}, holds no fields", method=f"{PREFIX}.fields")
+    raise Bitrix24ApiError(
+        f"expected an object of fields, received {type(result).__name__}", method=f"{PREFIX}.fields"
+    )

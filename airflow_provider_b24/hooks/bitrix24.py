@@ -1,4 +1,4 @@
-"""The hook: an Airflow connection turned into a configured client, and the calls people need."""
+"""The hook: a client configured by an Airflow connection, and the calls most DAGs need."""
 
 from __future__ import annotations
 
@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
+from airflow_provider_b24 import DEFAULT_CONN_ID
 from airflow_provider_b24.connection import portal_config, secrets
 from airflow_provider_b24.connection_form import form_widgets, ui_field_behaviour
 from airflow_provider_b24.crm import contact_company
-from airflow_provider_b24.crm.bindings import (
-    CompanyBinding,
-    parse_bindings,
-    parse_flag,
-    parse_id,
-    parse_sort,
-    to_wire,
-)
-from airflow_provider_b24.crm.missing import refuse_missing_companies
+from airflow_provider_b24.crm.bindings import to_wire
+from airflow_provider_b24.crm.contact import Contact
 from airflow_provider_b24.errors import Bitrix24Error
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.redaction import without_frames
@@ -35,18 +29,18 @@ if TYPE_CHECKING:
 
 class Bitrix24Hook(BaseHook):
     """
-    Talk to a Bitrix24 portal through an Airflow connection of type ``bitrix24``.
+    Calls a Bitrix24 portal through an Airflow connection of type ``bitrix24``.
 
     :param bitrix24_conn_id: id of the connection.
-    :param max_wait: longest wait in seconds that is slept through when the portal dictates it; a longer one
-        raises ``Bitrix24OperatingLimitError`` with ``retry_at``. None: any wait is slept through.
+    :param max_wait: the longest single wait in seconds that a limit of the portal may cause; a longer one
+        raises ``Bitrix24OperatingLimitError`` with ``retry_at``. None: no maximum.
 
-    Every method raises ``Bitrix24InputError`` (a ``ValueError``) for input it refuses before sending, and
-    otherwise a ``Bitrix24Error`` that tells whether it is temporary.
+    Every method raises ``Bitrix24InputError`` (a ``ValueError``) for input it refuses before anything is
+    sent, and other ``Bitrix24Error`` whose ``temporary`` says whether the same call may succeed later.
     """
 
     conn_name_attr = "bitrix24_conn_id"
-    default_conn_name = "bitrix24_default"
+    default_conn_name = DEFAULT_CONN_ID
     conn_type = "bitrix24"
     hook_name = "Bitrix24"
 
@@ -63,21 +57,21 @@ class Bitrix24Hook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Fields of the connection form, for Airflow below 3.2; newer ones read the provider's metadata."""
+        """Return the fields of the connection form for Airflow below 3.2; newer ones read the metadata."""
         return form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Labels of the connection form, for Airflow below 3.2."""
+        """Return the labels of the connection form for Airflow below 3.2."""
         return ui_field_behaviour()
 
     def get_conn(self) -> Client:
-        """Return the client; made at the first use and kept."""
+        """Return the client, which is created once."""
         return self._client
 
     @cached_property
     def config(self) -> PortalConfig:
-        """The connection, checked; every secret in it is registered with Airflow's masker."""
+        """The checked connection; its secrets are registered with Airflow's masker."""
         try:
             config = portal_config(self.get_connection(self.bitrix24_conn_id))
         except Bitrix24Error as error:
@@ -86,27 +80,37 @@ class Bitrix24Hook(BaseHook):
             for secret in secrets(config):
                 mask_secret(secret)
             return config
-        raise without_frames(failure)  # they hold the whole connection
+        raise without_frames(failure)  # the frames hold the whole connection
 
     @cached_property
     def _client(self) -> Client:
-        # requests is loaded here and nowhere earlier: parsing a DAG costs nothing.
+        # Imports requests, which must not slow down parsing a DAG.
         from airflow_provider_b24.hooks.client import build_client
 
         return build_client(self.config, self.bitrix24_conn_id, max_wait=self.max_wait)
 
-    def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        """Call a REST method and return its ``result``."""
-        return self._client.call(method, params).result
+    def call(
+        self, method: str, params: Mapping[str, Any] | None = None, *, repeatable: bool | None = None
+    ) -> Any:
+        """
+        Call a REST method and return its ``result``.
+
+        :param method: name of the method, e.g. ``crm.item.get``.
+        :param params: its parameters, JSON values.
+        :param repeatable: whether it is safe to run the method twice, so that it may be sent again if the
+            answer was lost. None: only reads are, as far as the method's name shows.
+        """
+        options: dict[str, Any] = {} if repeatable is None else {"repeatable": repeatable}
+        return self._client.call(method, params, **options).result
 
     def batch(self, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
         """
-        Carry out any number of calls, 50 to a request; one outcome each, in input order.
+        Run any number of calls, 50 to a request, and return one ``Outcome`` each, in input order.
 
-        What the portal answers raises nothing: it is in the outcomes.
+        Errors of the portal are not raised: they are in the outcomes.
 
         :param calls: ``rest.calls.Call`` values.
-        :param halt: skip everything after the first failure.
+        :param halt: skip all remaining calls after the first failure.
         """
         return self._client.batch(calls, halt=halt)
 
@@ -114,67 +118,56 @@ class Bitrix24Hook(BaseHook):
         """Yield every row of a list method, page by page."""
         return self._client.pages(method, params)
 
-    def contact_url(self, contact_id: int) -> str:
-        """Return the address of a contact's card; it holds no secret."""
-        return f"{self.config.url}/crm/contact/details/{parse_id(contact_id, 'contact_id')}/"
+    def contact(self, contact_id: int | str) -> Contact:
+        """Return a contact, whose methods read and write its companies."""
+        return Contact(contact_id, self._perform, self.config.url)
 
-    def get_contact_companies(self, contact_id: int) -> list[dict[str, Any]]:
+    def get_contact_companies(self, contact_id: int | str) -> list[dict[str, Any]]:
         """
         Return the companies of a contact (``crm.contact.company.items.get``), by SORT.
 
         Shape: ``[{"COMPANY_ID": 8, "SORT": 100, "ROLE_ID": 0, "IS_PRIMARY": "Y"}, ...]``. Also empty for a
-        contact that does not exist: the portal does not tell.
+        contact that does not exist: the portal does not tell them apart.
         """
-        call = contact_company.get_companies(parse_id(contact_id, "contact_id"))
-        return contact_company.plain_rows(self._perform(call))
+        return self.contact(contact_id).get_companies()
 
     def set_contact_companies(
-        self, contact_id: int, items: Any, *, allow_empty: bool = False, check_companies: bool = False
+        self, contact_id: int | str, items: Any, *, allow_empty: bool = False, check_companies: bool = False
     ) -> list[dict[str, Any]]:
         """
         Replace the companies of a contact (``crm.contact.company.items.set``); return the items sent.
 
         :param contact_id: id of the contact.
         :param items: see ``crm.bindings.parse_bindings``.
-        :param allow_empty: whether an empty list is meant; it unbinds every company.
+        :param allow_empty: whether ``items`` may be empty, which unbinds every company.
         :param check_companies: refuse companies that do not exist or that the user may not read; the portal
-            would store the binding all the same.
+            itself would store the binding.
         """
-        contact = parse_id(contact_id, "contact_id")
-        bindings = parse_bindings(items, allow_empty=allow_empty)
-        if check_companies:
-            refuse_missing_companies(bindings, self._perform)
-        self._perform(contact_company.set_companies(contact, bindings))
-        return to_wire(bindings)
+        contact = self.contact(contact_id)
+        return to_wire(contact.set_companies(items, allow_empty=allow_empty, check_companies=check_companies))
 
     def add_contact_company(
         self,
-        contact_id: int,
-        company_id: int,
+        contact_id: int | str,
+        company_id: int | str,
         *,
         is_primary: bool | str | None = None,
-        sort: int | None = None,
+        sort: int | str | None = None,
     ) -> bool:
-        """Bind one company (``crm.contact.company.add``); False if it was bound already."""
-        binding = CompanyBinding(
-            parse_id(company_id, "company_id"), parse_flag(is_primary, "is_primary"), parse_sort(sort, "sort")
-        )
-        return bool(self._perform(contact_company.add_company(parse_id(contact_id, "contact_id"), binding)))
+        """Bind one company (``crm.contact.company.add``); False if it was already bound."""
+        return self.contact(contact_id).add_company(company_id, is_primary, sort)
 
-    def delete_contact_company(self, contact_id: int, company_id: int) -> bool:
+    def delete_contact_company(self, contact_id: int | str, company_id: int | str) -> bool:
         """Unbind one company (``crm.contact.company.delete``); False if it was not bound."""
-        call = contact_company.delete_company(
-            parse_id(contact_id, "contact_id"), parse_id(company_id, "company_id")
-        )
-        return bool(self._perform(call))
+        return self.contact(contact_id).delete_company(company_id)
 
-    def clear_contact_companies(self, contact_id: int) -> None:
+    def clear_contact_companies(self, contact_id: int | str) -> None:
         """Unbind every company of a contact (``crm.contact.company.items.delete``)."""
-        self._perform(contact_company.clear_companies(parse_id(contact_id, "contact_id")))
+        self.contact(contact_id).clear_companies()
 
     def get_contact_company_fields(self) -> dict[str, Any]:
         """Return the description of a binding's fields (``crm.contact.company.fields``)."""
-        return contact_company.plain_fields(self._perform(contact_company.get_fields()))
+        return contact_company.parse_fields(self._perform(contact_company.get_fields()))
 
     def sync_contact_companies(
         self,
@@ -231,9 +224,9 @@ class Bitrix24Hook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Ask the portal who we are and what we may do; one batch, no change.
+        Ask the portal for the user, the scope and the method; one batch, which changes nothing.
 
-        A busy portal is waited for only briefly, whatever a task's patience is.
+        A busy portal is retried only for seconds, whatever ``[bitrix24] retry_timeout`` allows.
         """
         from airflow_provider_b24.hooks.check import RETRY_TIMEOUT, check_portal
         from airflow_provider_b24.hooks.client import build_client

@@ -19,6 +19,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24TransportError
+from airflow_provider_b24.hooks.settings import read_settings
 from airflow_provider_b24.rest.auth.tokens import (
     FileTokenStore,
     TokenPair,
@@ -40,7 +41,7 @@ def open_token_store(app: OAuthApp, conn_id: str) -> TokenStore:
 
     :raises Bitrix24ConfigError: there is no such store.
     """
-    setting = conf.get("bitrix24", "token_store", fallback="") or "variable"
+    setting = read_settings().token_store
     name = fingerprint(app)
     if setting == "variable":
         return VariableTokenStore(name, storage_key(app), conn_id)

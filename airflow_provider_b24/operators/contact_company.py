@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.crm.bindings import parse_bindings, parse_id, primary_company, to_wire
-from airflow_provider_b24.errors import Bitrix24InputError
+from airflow_provider_b24.crm.bindings import CompanyBinding, primary_company, to_wire
 from airflow_provider_b24.links import Bitrix24ContactLink
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_b24.crm.contact import Contact
+    from airflow_provider_b24.operators.templated import Templated
+
 
 class _ContactOperator(Bitrix24BaseOperator):
-    """An operator on one contact; links to its card."""
+    """An operator on one contact; it links to the contact's card. A subclass implements ``work``."""
 
     template_fields: Sequence[str] = ("contact_id", "bitrix24_conn_id")
     operator_extra_links = (Bitrix24ContactLink(),)
 
-    def __init__(self, *, contact_id: int | str, **kwargs: Any) -> None:
+    def __init__(self, *, contact_id: Templated[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.contact_id = contact_id
+        self.contact_id: Any = contact_id  # rendered by the time it is used
 
     def subject(self) -> str:
         return f"contact {self.contact_id}"
 
     def run(self, context: Context) -> Any:
-        contact_id = parse_id(self.contact_id, "contact_id")
-        Bitrix24ContactLink.persist(context, self.hook.contact_url(contact_id))
-        return self.work(contact_id)
+        contact = self.hook.contact(self.contact_id)
+        Bitrix24ContactLink.persist(context, contact.url)
+        return self.work(contact)
 
-    def work(self, contact_id: int) -> Any:
+    def work(self, contact: Contact) -> Any:
         raise NotImplementedError
 
 
 class SetContactCompaniesOperator(_ContactOperator):
     """
-    Replace the set of companies of a contact (``crm.contact.company.items.set``).
+    Replace the companies of a contact (``crm.contact.company.items.set``).
 
     Returns ``{"contact_id": 82, "items": [{"COMPANY_ID": 8, ...}, ...], "primary": 8}``.
 
     :param contact_id: id of the contact (templated).
     :param items: the companies (templated): a list of dicts in the API's names (``COMPANY_ID``,
-        ``IS_PRIMARY``, ``SORT``) or in snake case, a list of ids, or text of either. From another task pass
-        ``task.output``.
-    :param allow_empty: whether an empty list is meant; it unbinds every company. Without it an empty list
+        ``IS_PRIMARY``, ``SORT``) or in snake case, a list of ids, or text of either. To pass the result of
+        another task use ``task.output``.
+    :param allow_empty: whether the list may be empty, which unbinds every company. Otherwise an empty list
         fails the task before anything is sent.
-    :param check_companies: fail if one of the companies does not exist; the portal itself does not look.
+    :param check_companies: fail if one of the companies does not exist; the portal itself does not check.
     :param bitrix24_conn_id: id of the connection (templated).
 
     https://apidocs.bitrix24.com/api-reference/crm/contacts/company/crm-contact-company-items-set.html
@@ -60,8 +62,8 @@ class SetContactCompaniesOperator(_ContactOperator):
     def __init__(
         self,
         *,
-        contact_id: int | str,
-        items: Any,
+        contact_id: Templated[int],
+        items: Templated[Sequence[int | str | Mapping[str, Any] | CompanyBinding]],
         allow_empty: bool = False,
         check_companies: bool = False,
         **kwargs: Any,
@@ -71,17 +73,16 @@ class SetContactCompaniesOperator(_ContactOperator):
         self.allow_empty = allow_empty
         self.check_companies = check_companies
 
-    def work(self, contact_id: int) -> dict[str, Any]:
-        for name in ("allow_empty", "check_companies"):
-            if not isinstance(getattr(self, name), bool):  # e.g. an XComArg, which would count as true
-                raise Bitrix24InputError(f"{name} must be True or False, got {getattr(self, name)!r:.80}")
-        bindings = parse_bindings(self.items, allow_empty=self.allow_empty)
-        sent = self.hook.set_contact_companies(
-            contact_id, bindings, allow_empty=self.allow_empty, check_companies=self.check_companies
+    def work(self, contact: Contact) -> dict[str, Any]:
+        bindings = contact.set_companies(
+            self.items, allow_empty=self.allow_empty, check_companies=self.check_companies
         )
         primary = primary_company(bindings)
-        self.log.info("Contact %d now has %d companies, primary %s", contact_id, len(sent), primary)
-        return {"contact_id": contact_id, "items": to_wire(bindings), "primary": primary}
+        if primary is None:
+            self.log.info("Removed all companies of contact %d", contact.id)
+        else:
+            self.log.info("Contact %d now has %s; primary: %d", contact.id, _count(len(bindings)), primary)
+        return {"contact_id": contact.id, "items": to_wire(bindings), "primary": primary}
 
 
 class GetContactCompaniesOperator(_ContactOperator):
@@ -94,9 +95,9 @@ class GetContactCompaniesOperator(_ContactOperator):
     :param bitrix24_conn_id: id of the connection (templated).
     """
 
-    def work(self, contact_id: int) -> list[dict[str, Any]]:
-        rows = self.hook.get_contact_companies(contact_id)
-        self.log.info("Contact %d has %d companies", contact_id, len(rows))
+    def work(self, contact: Contact) -> list[dict[str, Any]]:
+        rows = contact.get_companies()
+        self.log.info("Contact %d has %s", contact.id, _count(len(rows)))
         return rows
 
 
@@ -104,13 +105,13 @@ class AddContactCompanyOperator(_ContactOperator):
     """
     Bind one company to a contact (``crm.contact.company.add``).
 
-    Returns True, or False if the company was bound already; both are success.
+    Returns True, or False if the company was already bound; both are success.
 
     :param contact_id: id of the contact (templated).
     :param company_id: id of the company (templated).
-    :param is_primary: whether it becomes the contact's main company (templated): True, False, "Y", "N" or
-        None for the portal's rule.
-    :param sort: position, a positive number (templated); None for the portal's rule.
+    :param is_primary: whether it becomes the contact's primary company (templated): True, False, "Y", "N" or
+        None for the portal's default.
+    :param sort: position, any whole number (templated); None for the portal's default.
     :param bitrix24_conn_id: id of the connection (templated).
     """
 
@@ -119,10 +120,10 @@ class AddContactCompanyOperator(_ContactOperator):
     def __init__(
         self,
         *,
-        contact_id: int | str,
-        company_id: int | str,
-        is_primary: bool | str | None = None,
-        sort: int | str | None = None,
+        contact_id: Templated[int],
+        company_id: Templated[int],
+        is_primary: Templated[bool] | None = None,
+        sort: Templated[int] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(contact_id=contact_id, **kwargs)
@@ -130,15 +131,10 @@ class AddContactCompanyOperator(_ContactOperator):
         self.is_primary = is_primary
         self.sort = sort
 
-    def work(self, contact_id: int) -> bool:
-        added = self.hook.add_contact_company(
-            contact_id,
-            self.company_id,  # type: ignore[arg-type]  # rendered text is read by the hook
-            is_primary=self.is_primary,
-            sort=self.sort,  # type: ignore[arg-type]  # as above
-        )
-        what = "is bound to" if added else "was already bound to"
-        self.log.info("Company %s %s contact %d", self.company_id, what, contact_id)
+    def work(self, contact: Contact) -> bool:
+        added = contact.add_company(self.company_id, self.is_primary, self.sort)
+        what = "Bound company %s to contact %d" if added else "Company %s was already bound to contact %d"
+        self.log.info(what, self.company_id, contact.id)
         return added
 
 
@@ -155,17 +151,14 @@ class DeleteContactCompanyOperator(_ContactOperator):
 
     template_fields: Sequence[str] = ("contact_id", "company_id", "bitrix24_conn_id")
 
-    def __init__(self, *, contact_id: int | str, company_id: int | str, **kwargs: Any) -> None:
+    def __init__(self, *, contact_id: Templated[int], company_id: Templated[int], **kwargs: Any) -> None:
         super().__init__(contact_id=contact_id, **kwargs)
         self.company_id = company_id
 
-    def work(self, contact_id: int) -> bool:
-        deleted = self.hook.delete_contact_company(
-            contact_id,
-            self.company_id,  # type: ignore[arg-type]  # rendered text is read by the hook
-        )
-        what = "is unbound from" if deleted else "was not bound to"
-        self.log.info("Company %s %s contact %d", self.company_id, what, contact_id)
+    def work(self, contact: Contact) -> bool:
+        deleted = contact.delete_company(self.company_id)
+        what = "Unbound company %s from contact %d" if deleted else "Company %s was not bound to contact %d"
+        self.log.info(what, self.company_id, contact.id)
         return deleted
 
 
@@ -177,9 +170,9 @@ class ClearContactCompaniesOperator(_ContactOperator):
     :param bitrix24_conn_id: id of the connection (templated).
     """
 
-    def work(self, contact_id: int) -> None:
-        self.hook.clear_contact_companies(contact_id)
-        self.log.info("Contact %d has no companies any more", contact_id)
+    def work(self, contact: Contact) -> None:
+        contact.clear_companies()
+        self.log.info("Removed all companies of contact %d", contact.id)
 
 
 class GetContactCompanyFieldsOperator(Bitrix24BaseOperator):
@@ -191,3 +184,7 @@ class GetContactCompanyFieldsOperator(Bitrix24BaseOperator):
 
     def run(self, context: Context) -> dict[str, Any]:
         return self.hook.get_contact_company_fields()
+
+
+def _count(companies: int) -> str:
+    return "1 company" if companies == 1 else f"{companies} companies"

@@ -100,7 +100,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
 
         :raises AirflowFailException: the trigger sent something else than that the time has come.
         """
-        return self.translated(self._go_on, context, event, cursor)
+        return self.fail_fast(self._go_on, context, event, cursor)
 
     def _go_on(self, context: Context, event: Any, cursor: Any) -> dict[str, Any]:
         if not isinstance(event, Mapping) or event.get("status") != "due":

@@ -29,22 +29,26 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog=PROGRAM, description="Serve an imitation Bitrix24 portal.")
     arguments.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    arguments.add_argument("--port", type=int, default=8024, help="0 takes a free one (default %(default)s)")
+    arguments.add_argument("--port", type=int, default=8024, help="0 takes a free port (default %(default)s)")
     arguments.add_argument(
         "--rules",
         choices=["documented", "observed"],
         default="documented",
-        help="who decides about SORT: the manual's page or the server's code (default %(default)s)",
+        help="how SORT is assigned: as documented or as in the server's code (default %(default)s)",
     )
-    arguments.add_argument("--bucket", choices=sorted(BUCKETS), help="limit requests as this plan does")
+    arguments.add_argument("--bucket", choices=sorted(BUCKETS), help="limit requests like this plan")
     arguments.add_argument(
         "--operating-limit",
         type=float,
         metavar="SECONDS",
-        help="execution time per method and ten minutes; every binding write then costs one second",
+        help="limit execution time per method and ten minutes; each write of bindings costs one second",
     )
     arguments.add_argument(
-        "--token-lifetime", type=float, default=3600.0, metavar="SECONDS", help="of OAuth access tokens"
+        "--token-lifetime",
+        type=float,
+        default=3600.0,
+        metavar="SECONDS",
+        help="lifetime of OAuth access tokens",
     )
     arguments.add_argument("--contacts", type=int, default=0, metavar="N", help="generate contacts 1..N")
     arguments.add_argument("--companies", type=int, default=0, metavar="N", help="generate companies 1..N")
@@ -52,11 +56,11 @@ def parser() -> argparse.ArgumentParser:
         "--latency", type=float, default=0.0, metavar="SECONDS", help="delay of every request (default 0)"
     )
     arguments.add_argument(
-        "--speed", type=float, default=1.0, metavar="FACTOR", help="how many times faster limits recover"
+        "--speed", type=float, default=1.0, metavar="FACTOR", help="make limits recover so many times faster"
     )
-    arguments.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="serve https with these PEM files")
+    arguments.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="serve HTTPS with these PEM files")
     arguments.add_argument("--journal", type=Path, metavar="FILE", help="append every request as a JSON line")
-    arguments.add_argument("--port-file", type=Path, metavar="FILE", help="write the port here")
+    arguments.add_argument("--port-file", type=Path, metavar="FILE", help="write the port to this file")
     return arguments
 
 
@@ -76,7 +80,7 @@ def build_portal(options: argparse.Namespace) -> Portal:
 
 @contextlib.contextmanager
 def journal_sink(path: Path | None) -> Iterator[Callable[[JournalEntry], None] | None]:
-    """A writer of JSON lines to ``path``, None without a path."""
+    """A function that appends entries to ``path`` as JSON lines, or None without a path."""
     if path is None:
         yield None
         return
@@ -92,11 +96,11 @@ def journal_sink(path: Path | None) -> Iterator[Callable[[JournalEntry], None] |
 
 
 def announce(server: PortalServer) -> None:
-    """Say where the portal is and how Airflow reaches it."""
-    uri = server.connection_uri()
+    """Print the address and how to connect Airflow to it."""
+    connection = shlex.quote(server.connection_json())
     print(f"Bitrix24 sandbox: {server.url}")
-    print(f"Connection: {uri}")
-    print(f"airflow connections add bitrix24_default --conn-uri {shlex.quote(uri)}", flush=True)
+    print(f"Connection: {server.connection_uri()}")
+    print(f"airflow connections add bitrix24_default --conn-json {connection}", flush=True)
 
 
 def serve(options: argparse.Namespace, stop: threading.Event) -> None:
@@ -113,7 +117,7 @@ def serve(options: argparse.Namespace, stop: threading.Event) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 2 when it cannot listen or read a file, else 0."""
+    """Run the command; returns 2 if it cannot listen or open a file, else 0."""
     options = parser().parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

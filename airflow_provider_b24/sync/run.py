@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.crm.bindings import CompanyBinding, read_rows, to_wire
+from airflow_provider_b24.crm.bindings import CompanyBinding, parse_rows, to_wire
 from airflow_provider_b24.crm.contact_company import get_companies
 from airflow_provider_b24.errors import Bitrix24ApiError, Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call
@@ -224,14 +224,14 @@ class SyncRun:
 
     def _compare(self, entry: _Entry, wanted: Wanted, result: Any) -> None:
         try:
-            current = read_rows(result)
+            current = parse_rows(result)
         except (TypeError, ValueError, KeyError, AttributeError):
             entry.end("failed", Bitrix24ApiError("the portal's answer holds no bindings", method=_READ))
             return
         target = difference(wanted.bindings, current)
         if self._mode == "diff":
             known = self._before.get(entry.contact_id or 0)  # an earlier try may have changed it since
-            entry.before = current if known is None else read_rows(known)
+            entry.before = current if known is None else parse_rows(known)
         if target is not None:
             self._decide(entry, target)
         elif entry.contact_id in self._before or self._mode == "replace":
@@ -242,7 +242,7 @@ class SyncRun:
     def _recall(self, entry: _Entry, fate: Status) -> None:
         """An earlier try finished this contact, or wrote it and died before the answer."""
         before = self._before.get(entry.contact_id or 0)
-        entry.before = None if before is None else read_rows(before)
+        entry.before = None if before is None else parse_rows(before)
         entry.end(fate)
 
     def _decide(self, entry: _Entry, target: list[CompanyBinding]) -> None:

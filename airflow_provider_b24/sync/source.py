@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_b24.crm.bindings import parse_text
 from airflow_provider_b24.crm.missing import IDS_PER_CALL, found_in, lookups
+from airflow_provider_b24.crm.values import parse_text
 from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.files.rows import check_columns, rows_of, storage_path
 from airflow_provider_b24.sync.idset import IdSet

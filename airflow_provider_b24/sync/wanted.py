@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from airflow_provider_b24.crm.bindings import CompanyBinding, parse_bindings, parse_id
+from airflow_provider_b24.crm.bindings import CompanyBinding, parse_bindings
+from airflow_provider_b24.crm.values import parse_id
 from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.sync.idset import IdSet
 

@@ -61,7 +61,7 @@ def kind(entry: JournalEntry) -> str:
 def right_contacts(portal: Portal, last: int) -> int:
     """How many of the contacts 1 to ``last`` have the companies that they are to have."""
     return sum(
-        tuple(row.company_id for row in portal.rows(contact_id)) == wanted_companies(contact_id)
+        tuple(row.member_id for row in portal.rows(contact_id)) == wanted_companies(contact_id)
         for contact_id in range(1, last + 1)
     )
 

@@ -72,12 +72,12 @@ def loss(result: Result) -> str:
     """How a client that did not write everything ended."""
     written = f"{result.right:,} of {result.wanted:,} written"
     if not result.died:
-        return f"gives rows up: {written}"
+        return f"skipped rows: {written}"
     if all(how == STOPPED for how in result.died):
-        return f"not done in time: {written}"
+        return f"not finished in time: {written}"
     if result.processes > 1:
-        return f"{len(result.died)} of {result.processes} processes die: {written}"
-    return f"dies: {written}"
+        return f"{len(result.died)} of {result.processes} processes failed: {written}"
+    return f"failed: {written}"
 
 
 def requests(result: Result) -> str:
@@ -112,14 +112,13 @@ def machine() -> str:
     )
 
 
-def write_readme(readme: Path, text: str) -> None:
-    """Put the text between the marks of the README; they are added at its end if it has none."""
-    content = readme.read_text()
-    if START not in content:
-        content = f"{content.rstrip()}\n\n## Performance\n\n{START}\n{END}\n"
-    before, _, rest = content.partition(START)
-    after = rest.partition(END)[2]
-    readme.write_text(f"{before}{START}\n{text}\n{END}{after}")
+def write_page(page: Path, text: str) -> None:
+    """Put the text between the markers of a page."""
+    before, start, rest = page.read_text().partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise ValueError(f"{page} has no markers {START} and {END}")
+    page.write_text(f"{before}{START}\n{text}\n{END}{after}")
 
 
 WIDTH, LABEL, BAR, GAP, HEAD = 860, 150, 15, 34, 60

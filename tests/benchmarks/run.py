@@ -24,10 +24,10 @@ PICTURE = HERE / "results.svg"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and write the README if asked to."""
+    """Measure, print, and write the documentation page if asked to."""
     options = parser().parse_args(arguments)
-    if options.write_readme and (options.scenario or options.only or options.quick):
-        parser().error("--write-readme goes with a whole run only")
+    if options.write_docs and (options.scenario or options.only or options.quick):
+        parser().error("--write-docs goes with a whole run only")
     chosen = [one for one in SCENARIOS if one.name in (options.scenario or [one.name])]
     missing: dict[str, str] = {}
     rivals = find_rivals(missing) if options.only != "ours" and any(one.rivals for one in chosen) else []
@@ -38,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows.append(measure(lab, scenario, rivals))
     table = report.markdown(rows, report.missing_note(missing))
     say(f"\n{table}")
-    if options.write_readme:
+    if options.write_docs:
         PICTURE.write_text(report.picture(rows))
-        image = f"![Time over the least possible]({PICTURE.relative_to(ROOT)})"
-        report.write_readme(ROOT / "README.md", f"{image}\n\n{table}")
+        image = f"![Time over the least possible](../{PICTURE.relative_to(ROOT)})"
+        report.write_page(ROOT / "docs" / "performance.md", f"{image}\n\n{table}")
     return int(not all(row.is_met for row in rows))
 
 
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--scenario", action="append", choices=names, help="only this; may be repeated")
     found.add_argument("--only", choices=["ours"], help="measure no other client")
     found.add_argument("--quick", action="store_true", help="less to do, each once: to try the lab itself")
-    found.add_argument("--write-readme", action="store_true", help="put table and picture into README.md")
+    found.add_argument("--write-docs", action="store_true", help="put table and picture into docs/performance.md")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Airflow's REST API and its pages: everything that they answer."""
+"""Read everything that Airflow's REST API and pages return."""
 
 import itertools
 import re
@@ -11,9 +11,11 @@ import requests
 
 AIRFLOW_2 = airflow.__version__.startswith("2.")
 API = "/api/v1" if AIRFLOW_2 else "/api/v2"
-PAGE = 100  # entries that Airflow gives at most per answer
-MOST_ENTRIES = 1000  # of any list
-SHOWN_WHOLE = re.compile("plant$|fine|echo|wrong_|no_rights|refused")  # of tasks; the others are in lists
+PAGE = 100  # the most entries that Airflow returns at once
+MOST_ENTRIES = 1000  # in any list
+IN_DETAIL = re.compile(
+    "plant$|fine|echo|wrong_|no_rights|refused"
+)  # tasks; the others are only read in lists
 NAMES = re.compile(r"\{([a-z_]+)(?::path)?\}")
 UI_PAGES = {
     True: (
@@ -35,10 +37,10 @@ UI_PAGES = {
 
 class Api:
     """
-    Airflow's web server as one may ask it.
+    A client of Airflow's web server.
 
     :param url: its address.
-    :param session: it may be logged in already.
+    :param session: may be logged in already.
     """
 
     def __init__(self, url: str, session: requests.Session) -> None:
@@ -46,7 +48,7 @@ class Api:
         self._session = session
 
     def log_in(self) -> None:
-        """Become an administrator, where Airflow is told that everybody is one."""
+        """Become an administrator; the server must be configured to make everyone one."""
         token = self.ask("GET", "/auth/token").json()["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -55,7 +57,7 @@ class Api:
         return self._session.request(method, self.url + path, timeout=60, **body)
 
     def entries(self, path: str) -> list[dict[str, Any]]:
-        """All entries of a list."""
+        """Return all entries of a list."""
         found: list[dict[str, Any]] = []
         for offset in itertools.count(0, PAGE):
             answer = self.ask("GET", f"{API}{path}?limit={PAGE}&offset={offset}").json()
@@ -68,9 +70,9 @@ class Api:
 
 def read_everything(api: Api, dag_id: str, conn_ids: list[str], file: Path) -> dict[str, int]:
     """
-    Write down what every address of the API answers that only reads, and the pages beside it.
+    Write to ``file`` what every GET path of the API, and some pages, return.
 
-    :return: how many answers there were by HTTP status.
+    :return: the number of answers by HTTP status.
     """
     spec = api.ask("GET", "/api/v1/openapi.json" if AIRFLOW_2 else "/openapi.json").json()
     paths = [path for path, verbs in spec["paths"].items() if "get" in verbs]
@@ -90,7 +92,7 @@ def read_everything(api: Api, dag_id: str, conn_ids: list[str], file: Path) -> d
 
 
 def collect_facts(api: Api, dag_id: str, conn_ids: list[str]) -> dict[str, list[Any]]:
-    """What the names in addresses stand for."""
+    """Return the values of the parameters in paths."""
     (run,) = api.entries(f"/dags/{dag_id}/dagRuns")
     tasks = api.entries(f"/dags/{dag_id}/dagRuns/{run['dag_run_id']}/taskInstances")
     return {
@@ -98,7 +100,7 @@ def collect_facts(api: Api, dag_id: str, conn_ids: list[str]) -> dict[str, list[
         "dag_run_id": [run["dag_run_id"]],
         "run_id": [run["dag_run_id"]],
         "date": [str(run["logical_date"]).replace("+", "%2B")],
-        "task_id": [task["task_id"] for task in tasks if SHOWN_WHOLE.match(task["task_id"])],
+        "task_id": [task["task_id"] for task in tasks if IN_DETAIL.match(task["task_id"])],
         "map_index": [-1],
         "try_number": [1],
         "task_try_number": [1],
@@ -112,7 +114,7 @@ def collect_facts(api: Api, dag_id: str, conn_ids: list[str]) -> dict[str, list[
 
 
 def fill(path: str, facts: dict[str, list[Any]]) -> Iterator[str]:
-    """An address with each fact that fits; lists are read to their end."""
+    """Yield a path with each combination of values; lists are read to their end."""
     names = NAMES.findall(path)
     if not set(names) <= set(facts):
         return

@@ -1,4 +1,4 @@
-"""Canaries: secrets that are recognised wherever, and in whatever form, they turn up."""
+"""Canaries: secrets that can be recognized anywhere and in any encoding."""
 
 import base64
 import contextlib
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-FRAGMENT = 10  # characters of a canary's beginning or end that betray it, should a text be cut
+FRAGMENT = 10  # the characters at a canary's start or end that identify it in truncated text
 
-# What a webhook's code cannot hold (/ + = and the rest) the other secrets do: encoded, they look different.
+# A webhook code cannot contain characters such as / + =. The other secrets do, so that encoding changes them.
 SECRETS = {
     "webhook code": "c4nary0code-of_the0webhook-7Qz1",
     "pasted webhook code": "p4sted0code-of_a0whole-addressX9",
@@ -50,7 +50,7 @@ class Hit:
 
 class Searcher:
     """
-    Looks for canaries as they are, encoded for addresses or JSON, in base64, and for their ends.
+    Find canaries, and their starts and ends: plain, URL-encoded, in JSON, in base64.
 
     :param canaries: the secret by its name.
     """
@@ -64,7 +64,7 @@ class Searcher:
         self._pattern = re.compile(b"|".join(map(re.escape, longest_first)))
 
     def search(self, content: str | bytes, place: str = "") -> list[Hit]:
-        """Every canary in a text."""
+        """Find every canary in a text."""
         data = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
         return [
             Hit(*self._found_by[match[0]], place, repr(data[max(0, match.start() - 90) : match.end() + 30]))
@@ -72,7 +72,7 @@ class Searcher:
         ]
 
     def search_files(self, folder: Path, ignore: Iterable[Path] = ()) -> list[Hit]:
-        """Every canary in the names and contents of a folder's files, compressed ones too."""
+        """Find every canary in the names and contents of a folder's files, compressed ones too."""
         hits: list[Hit] = []
         for path in sorted(folder.rglob("*")):
             place = str(path.relative_to(folder))
@@ -84,7 +84,7 @@ class Searcher:
 
 
 def search_database(searcher: Searcher, database: Path) -> list[Hit]:
-    """Every canary in every value of every table."""
+    """Find every canary in every value of every table."""
     hits: list[Hit] = []
     with contextlib.closing(sqlite3.connect(database)) as connection:
         tables = [
@@ -101,9 +101,9 @@ def search_database(searcher: Searcher, database: Path) -> list[Hit]:
 
 
 def forms(secret: str) -> Iterator[tuple[str, str]]:
-    """Each form in which a secret may turn up, and what it is called."""
+    """Yield the name and the text of each form that a secret may take."""
     whole = {
-        "as it is": secret,
+        "unchanged": secret,
         "in a path": quote(secret),
         "in an address": quote(secret, safe=""),
         "in a form": quote_plus(secret),
@@ -124,7 +124,7 @@ def forms(secret: str) -> Iterator[tuple[str, str]]:
 
 
 def inner_base64(secret: bytes, offset: int, alphabet: bytes = b"+/") -> str:
-    """What a secret looks like in base64 of a longer text, in which it begins at ``offset`` modulo 3."""
+    """Return how a secret looks in base64 of a longer text, in which it starts at ``offset`` modulo 3."""
     encoded = base64.b64encode(b"\0" * offset + secret, alphabet).decode().rstrip("=")
-    first = -(-offset * 8 // 6)  # characters that depend on what stands before it
+    first = -(-offset * 8 // 6)  # the characters that depend on the text before it
     return encoded[first : (offset + len(secret)) * 8 // 6]

@@ -1,4 +1,4 @@
-"""Connections with canaries, each to a portal with something the matter, and the tasks that use them."""
+"""Connections with canaries, each to a portal that fails in its own way, and the tasks that use them."""
 
 import contextlib
 import itertools
@@ -18,7 +18,7 @@ from tests.rest.networks import Proxy, free_port, make_certificate
 
 
 class Clock:
-    """The machine's clock, except that sleeping takes no time."""
+    """The system clock, except that sleeping takes no time."""
 
     ahead = 0.0
 
@@ -30,7 +30,7 @@ class Clock:
 
 
 class Cases:
-    """Connections, each to a portal with something the matter, and the tasks that are to use them."""
+    """Connections, each to a portal that fails in its own way, and the kinds of tasks that use them."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self.stack = stack
@@ -59,7 +59,7 @@ class Cases:
         kinds: tuple[str, ...] = (),
         **extra: Any,
     ) -> None:
-        """A connection with a webhook; unless told, one task uses it, with the next operator in turn."""
+        """Add a connection with a webhook. By default, one task uses it, with the next operator in turn."""
         extra = {"plan": "none", "allow_http": True, **extra}
         self.connections[name] = {"host": host, "login": login, "password": password, "extra": extra}
         self.kinds[name] = kinds or (next(self._turns),)
@@ -67,7 +67,7 @@ class Cases:
     def add_app(
         self, name: str, host: str, portal: str = "", kinds: tuple[str, ...] = (), **extra: Any
     ) -> None:
-        """A connection with an application, which a portal knows."""
+        """Add a connection with an application, which ``portal`` knows."""
         app = {
             "client_id": f"local.{name}",
             "client_secret": SECRETS["client secret"],
@@ -86,21 +86,39 @@ class Cases:
 
 
 def add_cases(cases: Cases, folder: Path) -> None:
-    """All of them; `folder` gets a certificate and its key."""
-    url = cases.serve("fine")
-    cases.add("fine", url, kinds=(*ALL, "hook", *BAD_ITEMS))
-    cases.add_app("fine_app", url, "fine", kinds=(*ALL, "hook"))
-    for kind, after in itertools.product(get_args(Kind), (False, True)):
+    """Add all cases; ``folder`` receives a certificate and its key."""
+    url = add_fine(cases)
+    for number, (kind, after) in enumerate(itertools.product(get_args(Kind), (False, True))):
         name = f"{kind}_{'after' if after else 'before'}"
         slow = {"read_timeout": 0.2} if kind in ("hang", "slow_body") else {}
         faulty = cases.serve(name, Fault(kind, after=after, seconds=4.0))
-        cases.add(name, faulty, **slow)
-        cases.add_app(f"{name}_app", faulty, name, **slow)
+        # Each kind meets a webhook and an application, one before the work and the other after it.
+        if (number // 2 + after) % 2:
+            cases.add(name, faulty, **slow)
+        else:
+            cases.add_app(f"{name}_app", faulty, name, **slow)
     cases.add("endless", cases.serve("endless", Fault("hang", seconds=300.0)), kinds=("set_until_killed",))
     add_wrong_connections(cases, url)
     add_networks(cases, url)
     if shutil.which("openssl"):
         add_tls(cases, url, folder)
+
+
+def add_few_cases(cases: Cases) -> None:
+    """Add one case of each kind that matters most: success, refusal, and a reply that quotes the request."""
+    url = add_fine(cases)
+    wrong = {"access_token": "", "refresh_token": SECRETS["refused refresh token"]}
+    cases.add("wrong_webhook", url, password=SECRETS["wrong webhook code"])
+    cases.add_app("refused_refresh", url, "fine", **wrong)
+    add_echo(cases, url)
+
+
+def add_fine(cases: Cases) -> str:
+    """Add the connections that work, which every operator uses; return their portal's address."""
+    url = cases.serve("fine")
+    cases.add("fine", url, kinds=(*ALL, "hook", *BAD_ITEMS))
+    cases.add_app("fine_app", url, "fine", kinds=(*ALL, "hook"))
+    return url
 
 
 def add_wrong_connections(cases: Cases, url: str) -> None:
@@ -138,18 +156,22 @@ def add_networks(cases: Cases, url: str) -> None:
         cases.add(name, host)
         cases.add_app(f"{name}_app", host, access_token="")
         cases.add_app(f"oauth_server_{name}", url, access_token="", oauth_server=host)
-    page = f"{url}/crm/contact/details"  # of the portal's own
+    page = f"{url}/crm/contact/details"  # an HTML page of the portal
     cases.add_app("oauth_server_page", url, access_token="", oauth_server=page)
     moved = cases.serve("moved")
     cases.portals["moved"].renamed_to = url.replace("127.0.0.1", "localhost")
     cases.add("moved_to_foreign_host", moved)
     cases.add_app("moved_to_foreign_host_app", moved, "moved")
     cases.add("moved_to_allowed_host", moved, allowed_hosts="localhost")
+    add_echo(cases, url)
+    add_proxies(cases, url)
+
+
+def add_echo(cases: Cases, url: str) -> None:
     echo = cases.stack.enter_context(EchoServer()).url
     cases.add("echo", echo)
     cases.add_app("echo_app", echo)
     cases.add_app("oauth_server_echo", url, access_token="", oauth_server=echo)
-    add_proxies(cases, url)
 
 
 def add_proxies(cases: Cases, url: str) -> None:

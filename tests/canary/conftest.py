@@ -1,9 +1,11 @@
-"""One harvest for all tests: a process in which everything is done that a canary could slip out of."""
+"""Harvests: processes that use connections with canaries in every way, and what they leave behind."""
 
+import functools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,12 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 1200  # on a machine that has much else to do
+SECONDS = 1200  # enough for a busy machine
 
 
 @dataclass(frozen=True)
 class Harvest:
-    """What the process left in its folder, and what it said that became of it."""
+    """The files of one harvest, and its results."""
 
     folder: Path
     outcomes: dict[str, Any]
@@ -30,11 +32,27 @@ class Harvest:
 
 
 @pytest.fixture(scope="session")
-def harvest(tmp_path_factory) -> Harvest:
+def gather(tmp_path_factory) -> Callable[[str], Harvest]:
+    """Run a harvest, `few` or `all`, once."""
     pytest.importorskip("airflow", reason="needs Airflow")
+    return functools.cache(lambda extent: run_harvest(tmp_path_factory.mktemp(f"canary-{extent}"), extent))
+
+
+@pytest.fixture(params=["few", pytest.param("all", marks=pytest.mark.slow)])
+def harvest(request, gather) -> Harvest:
+    """A few connections, which takes seconds, then all."""
+    return gather(request.param)
+
+
+@pytest.fixture
+def full_harvest(gather) -> Harvest:
+    """All connections and Airflow's web server."""
+    return gather("all")
+
+
+def run_harvest(folder: Path, extent: str) -> Harvest:
     from cryptography.fernet import Fernet
 
-    folder = tmp_path_factory.mktemp("canary")
     for name in ("airflow", "evidence", "reports", "tmp"):
         (folder / name).mkdir()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
@@ -49,11 +67,11 @@ def harvest(tmp_path_factory) -> Harvest:
         "CANARY_EVIDENCE": str(folder / "evidence"),
         "CANARY_REPORTS": str(folder / "reports"),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
-        "TMPDIR": str(folder / "tmp"),  # of locks and of what processes share
+        "TMPDIR": str(folder / "tmp"),  # for locks and files that processes share
     }
     with (folder / "stdout.txt").open("w") as out, (folder / "stderr.txt").open("w") as err:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.canary.harvest"],
+            [sys.executable, "-m", "tests.canary.harvest", extent],
             env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,

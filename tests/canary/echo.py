@@ -1,4 +1,4 @@
-"""A server that answers every request with an error that quotes all of it."""
+"""A server that replies to every request with an error that quotes the whole request."""
 
 import json
 import threading
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 
 class EchoServer(ThreadingHTTPServer):
-    """On a free port; a context manager."""
+    """Listens on a free port; a context manager."""
 
     daemon_threads = True
 
@@ -28,7 +28,7 @@ class _Echo(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         parts = (self.path, self.path.split("/"), quote(self.path, safe=""))
-        text = f"nothing is known about {parts} with {self.headers} and {body}"
+        text = f"no method for {parts} with {self.headers} and {body}"
         error = {"error": "ECHO", "error_description": text}
         batch = {"result": {"result": [], "result_error": [error] * 50}}
         is_batch = self.path.endswith("/batch")
@@ -40,4 +40,4 @@ class _Echo(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: request lines hold webhooks."""
+        """Log nothing, because request lines contain webhooks."""

@@ -1,4 +1,4 @@
-"""What can be seen of errors (texts, tracebacks, pickles, variables of frames) and of log records."""
+"""Record what errors (texts, tracebacks, pickles, local variables) and log records reveal."""
 
 import contextlib
 import importlib
@@ -20,24 +20,24 @@ def note_failure(context: Any) -> None:
     name, error = context["ti"].task_id, context["exception"]
     note_error(name, error)
     if name.startswith(("refused-", "refused_refresh-", "in_host-")):  # slow, so only a few
-        append("locals.txt", shown_by_rich(error))
+        append("locals.txt", format_with_rich(error))
 
 
 def note_error(name: str, error: BaseException) -> None:
-    """Write down all that can be made of an error."""
-    texts = [*say_all(error), *traceback.TracebackException.from_exception(error).format()]
+    """Write down everything that can be read from an error."""
+    texts = [*describe(error), *traceback.TracebackException.from_exception(error).format()]
     append("errors.txt", f"===== {name}\n" + "\n".join(texts))
-    append("locals.txt", f"===== {name}\n" + "\n".join(say_locals(error)))
+    append("locals.txt", f"===== {name}\n" + "\n".join(describe_locals(error)))
     append("pickles.txt", f"===== {name}\n{pickle.dumps(error)!r}")
 
 
-def say_all(error: BaseException | None) -> Iterator[str]:
+def describe(error: BaseException | None) -> Iterator[str]:
     for one in chain(error):
         yield f"{one!s} {one!r} {one.args!r} {vars(one)!r}"
 
 
-def say_locals(error: BaseException | None) -> Iterator[str]:
-    """The variables of each frame, which error trackers and some log formatters show; not those of tests."""
+def describe_locals(error: BaseException | None) -> Iterator[str]:
+    """Yield the local variables of each frame outside the tests, which error trackers show."""
     for one in chain(error):
         for frame, line in traceback.walk_tb(one.__traceback__):
             if "canary" not in frame.f_code.co_filename:
@@ -45,8 +45,8 @@ def say_locals(error: BaseException | None) -> Iterator[str]:
                 yield from (f"{where}: {name} = {value!r:.10000}" for name, value in frame.f_locals.items())
 
 
-def shown_by_rich(error: BaseException) -> str:
-    """What Airflow 3.0 prints in `dag.test()`, and later ones for developers: a traceback with variables."""
+def format_with_rich(error: BaseException) -> str:
+    """Return a traceback with local variables, as some Airflow versions print in `dag.test()`."""
     from rich.console import Console
     from rich.traceback import Traceback
 
@@ -57,7 +57,7 @@ def shown_by_rich(error: BaseException) -> str:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those behind it."""
+    """Yield an error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -69,7 +69,7 @@ def append(file: str, text: str) -> None:
 
 
 class Everything(logging.Handler):
-    """Writes down every record of every logger before anything masks it."""
+    """Write every record of every logger to a file, before it is masked."""
 
     def __init__(self, file: Any) -> None:
         super().__init__(logging.DEBUG)
@@ -78,15 +78,15 @@ class Everything(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         record = logging.makeLogRecord(record.__dict__)
-        record.exc_text = None  # others keep their own, masked, formatting of an exception there
+        record.exc_text = None  # other handlers store their masked text of an exception there
         self.file.write(self.format(record) + "\n")
 
 
 class Masker:
     """
-    Stands in for Airflow's masker: it remembers what it is told and masks nothing.
+    Replaces Airflow's masker: it remembers the secrets that it is told and masks nothing.
 
-    What only the masker hides shows in `dag.test()`, in error trackers and in processes that were not told.
+    The masker is the last defense: `dag.test()`, error trackers and other processes do without it.
     """
 
     def __init__(self) -> None:

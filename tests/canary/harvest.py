@@ -1,8 +1,8 @@
 """
-Everything a secret could slip out of, done once in an Airflow of its own: `python -m tests.canary.harvest`.
+Use connections that hold canaries in every way, in an Airflow of its own: `python -m tests.canary.harvest`.
 
-Runs with everything at DEBUG and says what became of it in `outcomes.json`; what it leaves behind is for
-the tests to search.
+Everything logs at DEBUG. The tests search what this leaves behind, and read its results in `outcomes.json`.
+With `few`, only a few connections are used, and no web server.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import itertools
 import json
 import logging
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.sandbox.http import oauth
 from tests.canary.api import read_everything
 from tests.canary.canaries import PLANTED, SECRETS
-from tests.canary.cases import Cases, Clock, add_cases
+from tests.canary.cases import Cases, Clock, add_cases, add_few_cases
 from tests.canary.evidence import FOLDER as EVIDENCE
 from tests.canary.evidence import Everything, Masker, append, note_error
 from tests.canary.tasks import ALL, BAD_ITEMS, GET, REPORTS, make
@@ -53,7 +54,7 @@ from tests.canary.tasks import make
 
 @task
 def plant(text):
-    # for the searches to find: in the log, on the standard output, in XCom and in rendered fields
+    # the searches must find it in the log, standard output, XCom and rendered fields
     logging.getLogger("airflow.task").debug("planted %s", text)
     print("printed", text)
     return text
@@ -84,7 +85,7 @@ for dag_id, cases in json.loads(os.environ["CANARY_CASES"]).items():
 
 
 def store(cases: Cases) -> None:
-    """Keep the connections in the database, except those that hold a secret where Airflow hides none."""
+    """Store the connections in the database, but not those with a secret in a field that Airflow shows."""
     from airflow.models.connection import Connection
     from airflow.utils.session import create_session
 
@@ -102,7 +103,7 @@ def put_into_environment(conn_id: str, fields: dict[str, Any]) -> None:
 
 
 def run_tasks(cases: Cases) -> dict[str, str]:
-    """Run each operator with each connection it is to be tried with, as tasks. State by task."""
+    """Run each connection's tasks. Return the state of each task."""
     from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
     try:
@@ -112,26 +113,28 @@ def run_tasks(cases: Cases) -> dict[str, str]:
     from airflow.models.taskinstance import TaskInstance
     from airflow.utils.session import create_session
 
-    endless = {"endless": cases.kinds.pop("endless")}  # alone: its timeout ends `dag.test()` on Airflow 2
+    # In a DAG of its own, because its timeout ends `dag.test()` on Airflow 2.
+    endless = {name: cases.kinds.pop(name) for name in ["endless"] if name in cases.kinds}
     os.environ["CANARY_CASES"] = json.dumps({"canaries": cases.kinds, "endless": endless})
     file = DAGS / "canaries.py"
     file.write_text(DAG)
-    run_airflow("dags", "reserialize")  # only what is in the database is seen on the web
+    run_airflow("dags", "reserialize")  # the web server shows only what is in the database
     bag = DagBag(file, safe_mode=False)
     assert not bag.import_errors, bag.import_errors
     bag.dags["canaries"].test()
-    with contextlib.suppress(AirflowTaskTimeout):
-        bag.dags["endless"].test()
+    if endless:
+        with contextlib.suppress(AirflowTaskTimeout):
+            bag.dags["endless"].test()
     with create_session() as session:
         return {task: str(state) for task, state in session.query(TaskInstance.task_id, TaskInstance.state)}
 
 
 def use_hooks(cases: Cases) -> dict[str, dict[str, str]]:
-    """Everything that hooks and operators can do, with every connection, outside of a task."""
+    """Use every connection for everything that hooks and operators can do, outside of tasks."""
     conn_ids = [conn_id for conn_id in cases.connections if conn_id != "endless"]
-    for conn_id in conn_ids:  # only tasks may read the database on Airflow 3
+    for conn_id in conn_ids:  # on Airflow 3 only tasks may read the database
         put_into_environment(conn_id, cases.connections[conn_id])
-    with ThreadPoolExecutor(8) as threads:  # much of it is waiting for servers that hang
+    with ThreadPoolExecutor(8) as threads:  # most of it is waiting for servers that hang
         return dict(zip(conn_ids, threads.map(use_hook, conn_ids), strict=True))
 
 
@@ -151,16 +154,16 @@ def use_hook(conn_id: str) -> dict[str, str]:
     for use, action in uses.items():
         try:
             answers[use] = repr(action())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is evidence
+        except Exception as error:  # noqa: BLE001 - every error is evidence
             note_error(f"{conn_id} {use}", error)
             answers[use] = f"{type(error).__name__}: {error}"
-    with contextlib.suppress(Bitrix24Error):  # of connections that cannot be read
+    with contextlib.suppress(Bitrix24Error):  # the connection cannot be parsed
         append("reprs.txt", represent(conn_id, hook))
     return answers
 
 
 def execute(operator: Any, hook: Any) -> Any:
-    """Let an operator work as in a task; what it leaves in XCom is part of the answer."""
+    """Run an operator as in a task. What it pushes to XCom is part of the answer."""
     pushed: list[Any] = []
     ti = SimpleNamespace(
         dag_id="canaries",
@@ -170,11 +173,11 @@ def execute(operator: Any, hook: Any) -> Any:
         xcom_push=lambda key, value: pushed.append([key, value]),
     )
     operator.hook = hook
-    return operator.translated(operator.run, {"ti": ti}), pushed
+    return operator.fail_fast(operator.run, {"ti": ti}), pushed
 
 
 def represent(conn_id: str, hook: Any) -> str:
-    """What Python shows of everything that holds a secret."""
+    """Return the repr and str of every object that holds a secret."""
     from airflow_provider_b24.rest.auth.oauth import Grant
     from airflow_provider_b24.rest.auth.tokens import FileTokenStore, MemoryTokenStore, TokenPair
     from airflow_provider_b24.rest.replies import RawReply
@@ -190,9 +193,7 @@ def represent(conn_id: str, hook: Any) -> str:
         hook.config,
         hook.config.credentials,
         client,
-        client.transport,
-        client._auth,
-        getattr(client._auth, "_store", None),
+        *parts(client),
         operator,
         pair,
         Grant(pair),
@@ -203,8 +204,21 @@ def represent(conn_id: str, hook: Any) -> str:
     return "\n".join(f"{conn_id} {type(thing).__name__}: {thing!r} {thing!s}" for thing in things)
 
 
+def parts(thing: Any) -> list[Any]:
+    """The objects of this package inside an object, however deep."""
+    found: list[Any] = []
+    pending = [thing]
+    while pending:
+        for value in vars(pending.pop()).values():
+            ours = type(value).__module__.startswith("airflow_provider_b24.") and hasattr(value, "__dict__")
+            if ours and not any(value is other for other in found):
+                found.append(value)
+                pending.append(value)
+    return found
+
+
 def use_commands(cases: Cases) -> dict[str, str]:
-    """The command that makes a connection, and Airflow's own that tests one."""
+    """Run the command that makes a connection, and Airflow's own command that tests one."""
     from airflow_provider_b24.cli.__main__ import main
 
     url = cases.connections["fine"]["host"]
@@ -235,17 +249,25 @@ def use_commands(cases: Cases) -> dict[str, str]:
     run("wrong_code", code=wrong)
     run("foreign_address", code=address.format(quote(wrong, safe="")) + "&state=foreign")
     run("wrong_secret", which="wrong client secret")
-    for form in ("json", "uri"):  # it prints secrets only where it is asked to
+    for form in ("json", "uri"):  # it prints secrets only on request
         with (FOLDER / "printed.txt").open("a") as printed, contextlib.redirect_stdout(printed):
             run(form, "--print", form)
     del os.environ["BITRIX24_CLIENT_SECRET"], os.environ["BITRIX24_CODE"]
-    for conn_id in ("fine", "fine_app", "made_by_fine", "refused", "wrong_webhook", "in_host", "echo_app"):
+    tested = {
+        "fine",
+        "fine_app",
+        "refused",
+        "wrong_webhook",
+        "in_host",
+        "echo_app",
+    } & cases.connections.keys()
+    for conn_id in ("made_by_fine", *sorted(tested)):
         outcomes[f"test {conn_id}"] = run_airflow("connections", "test", conn_id)
     return outcomes
 
 
 def run_airflow(*command: str) -> str:
-    """Run a command of Airflow's in this process; return why it failed, or nothing."""
+    """Run an airflow command in this process. Return why it failed, or an empty string."""
     from airflow.cli.cli_parser import get_parser
 
     args = get_parser().parse_args(command)
@@ -258,7 +280,7 @@ def run_airflow(*command: str) -> str:
 
 
 def plant() -> None:
-    """Put a canary where each kind of evidence is looked for."""
+    """Put a canary into each kind of evidence."""
     text = PLANTED["planted canary"]
     os.environ["CANARY_PLANTED"] = text
     try:
@@ -271,29 +293,60 @@ def plant() -> None:
 
 
 def log_everything() -> None:
-    """Put every logger at DEBUG."""
+    """Set every logger to DEBUG."""
     for logger in [logging.root, *logging.root.manager.loggerDict.values()]:
         if isinstance(logger, logging.Logger):
             logger.setLevel(logging.DEBUG)
     tame_structlog(logging.DEBUG)
 
 
-def main() -> None:
+def imitate_randomness() -> SimpleNamespace:
+    """Stand in for `secrets` in the sandbox, so that the tokens it issues are canaries."""
+    numbers = itertools.count()
+    names = {20: "authorization code", 35: "rotated token"}
+    return SimpleNamespace(token_hex=lambda size: f"{SECRETS[names[size]]}-{next(numbers)}")
+
+
+def use_web_server(cases: Cases) -> dict[str, int]:
+    """Test connections in Airflow's form and read its whole API. Return the number of answers by status."""
+    stored = {name: fields for name, fields in cases.connections.items() if name != "endless"}
+    with WebServer(FOLDER / "webserver.txt") as api:
+        try_connections(api, stored, FOLDER / "answers.txt")
+        return read_everything(api, "canaries", [*stored], FOLDER / "answers.txt")
+
+
+def collect_outcomes(cases: Cases, few: bool) -> dict[str, Any]:
+    """Do everything and return the results."""
+    steps: dict[str, Callable[[Cases], Any]] = {
+        "tasks": run_tasks,
+        "answers": use_hooks,
+        "commands": use_commands,
+    }
+    if not few:
+        steps["web"] = use_web_server
+    outcomes = {}
+    for name, do in steps.items():
+        started = time.monotonic()
+        outcomes[name] = do(cases)
+        print(f"harvest: {name} {time.monotonic() - started:.1f} s")
+    portals = cases.portals
+    idle = [(name, fault) for name in portals for fault in portals[name].faults if not fault.fired]
+    outcomes["idle faults"] = [f"{name} {fault.kind}" for name, fault in idle]
+    outcomes["refreshes"] = sum(portal.refreshes for portal in portals.values())
+    return outcomes
+
+
+def main(few: bool) -> None:
     DAGS.mkdir(parents=True)
-    started = time.monotonic()
     from airflow.utils.db import initdb
 
     initdb()
     share_api_server()
-    print(f"harvest: database {time.monotonic() - started:.1f} s")
-    numbers = itertools.count()
-    names = {20: "authorization code", 35: "rotated token"}
-    imitation = SimpleNamespace(token_hex=lambda size: f"{SECRETS[names[size]]}-{next(numbers)}")
     with (
         contextlib.ExitStack() as stack,
         (EVIDENCE / "records.txt").open("w") as records,
         mock.patch.multiple(clock.SystemClock, now=Clock.now, sleep=Clock.sleep),
-        mock.patch.object(oauth, "secrets", imitation),
+        mock.patch.object(oauth, "secrets", imitate_randomness()),
     ):
         everything = Everything(records)
         logging.getLogger().addHandler(everything)
@@ -302,33 +355,18 @@ def main() -> None:
         masker = Masker()
         masker.take_over(stack)
         cases = Cases(stack)
-        add_cases(cases, FOLDER)
+        if few:
+            add_few_cases(cases)
+        else:
+            add_cases(cases, FOLDER)
         store(cases)
         plant()
         log_everything()
-        outcomes: dict[str, Any] = {"tasks": run_tasks(cases)}
-        print(f"harvest: tasks {time.monotonic() - started:.1f} s")
-        outcomes["answers"] = use_hooks(cases)
-        print(f"harvest: hooks {time.monotonic() - started:.1f} s")
-        outcomes["commands"] = use_commands(cases)
-        print(f"harvest: commands {time.monotonic() - started:.1f} s")
-        with WebServer(FOLDER / "webserver.txt") as api:
-            stored = {name: fields for name, fields in cases.connections.items() if name != "endless"}
-            try_connections(api, stored, FOLDER / "answers.txt")
-            print(f"harvest: connections in the form {time.monotonic() - started:.1f} s")
-            outcomes["web"] = read_everything(api, "canaries", [*stored], FOLDER / "answers.txt")
-        print(f"harvest: web server {time.monotonic() - started:.1f} s")
-        outcomes["idle faults"] = [
-            f"{name} {fault.kind}"
-            for name, portal in cases.portals.items()
-            for fault in portal.faults
-            if not fault.fired
-        ]
+        outcomes = collect_outcomes(cases, few)
         (FOLDER / "told.json").write_text(json.dumps(sorted(masker.told)))
-        outcomes["refreshes"] = sum(portal.refreshes for portal in cases.portals.values())
         logging.getLogger().removeHandler(everything)
     (FOLDER / "outcomes.json").write_text(json.dumps(outcomes, indent=1))
 
 
 if __name__ == "__main__":
-    main()
+    main(few="few" in sys.argv[1:])

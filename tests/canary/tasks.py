@@ -1,4 +1,4 @@
-"""One operator of each kind, the same for DAGs and for calls from elsewhere."""
+"""One operator of each kind, for DAGs and for direct calls."""
 
 import os
 from datetime import timedelta
@@ -16,17 +16,17 @@ BAD_ITEMS = {
     "set_one_twice": {"items": [8, 8]},
     "set_no_number": {"items": [{"COMPANY_ID": "abc"}]},
     "set_a_missing_contact": {"contact_id": 999999},
-    "set_a_ghost": {"items": [999999], "check_companies": True},
+    "set_a_missing_company": {"items": [999999], "check_companies": True},
 }
 
 
-def make(kind: str, name: str, conn_id: str, **facts: Any) -> Any:
-    """An operator of a kind, with a connection."""
+def make(kind: str, name: str, conn_id: str, **more: Any) -> Any:
+    """Make an operator of a kind that uses a connection."""
     if kind in BAD_ITEMS:
-        facts |= BAD_ITEMS[kind]
+        more |= BAD_ITEMS[kind]
         kind = "set"
     elif kind == "set_until_killed":
-        facts |= {"execution_timeout": timedelta(seconds=1)}
+        more |= {"execution_timeout": timedelta(seconds=1)}
         kind = "set"
     classes = {
         "set": contact_company.SetContactCompaniesOperator,
@@ -52,5 +52,5 @@ def make(kind: str, name: str, conn_id: str, **facts: Any) -> Any:
         "batch": {"calls": calls},
         "list": {"method": "crm.contact.list", "output_path": str(REPORTS / f"{name}-rows.jsonl")},
     }
-    facts = {"bitrix24_conn_id": conn_id} | arguments.get(kind, {}) | facts
-    return classes[kind](task_id=name, **facts)
+    more = {"bitrix24_conn_id": conn_id} | arguments.get(kind, {}) | more
+    return classes[kind](task_id=name, **more)

@@ -1,4 +1,4 @@
-"""Airflow's web server over what tasks left, and connections tried and made in it."""
+"""Airflow's web server on the harvest's database, and connections that are tested and created in it."""
 
 import contextlib
 import json
@@ -31,15 +31,15 @@ EVERYBODY_IS_ADMIN = "AUTH_ROLE_PUBLIC = 'Admin'\nWTF_CSRF_ENABLED = False\n"
 
 class WebServer:
     """
-    Airflow's own, in a process of its own; a context manager.
+    Airflow's web server in a process of its own; a context manager.
 
-    :param log: gets all that it logs and prints.
+    :param log: receives its output.
     """
 
     def __init__(self, log: Path) -> None:
         self._log = log
         self._session = requests.Session()
-        self._session.trust_env = False  # no proxy to this machine
+        self._session.trust_env = False  # no proxy for this machine
 
     def __enter__(self) -> Api:
         port = str(free_port())
@@ -47,7 +47,7 @@ class WebServer:
         if AIRFLOW_2:
             (Path(os.environ["AIRFLOW_HOME"]) / "webserver_config.py").write_text(EVERYBODY_IS_ADMIN)
         command = ["webserver", "--workers", str(AT_ONCE)] if AIRFLOW_2 else ["api-server", "--workers", "1"]
-        bin_folder = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # it calls gunicorn by name
+        bin_folder = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # Airflow runs gunicorn by name
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "airflow", *command, "--port", port, "--host", "127.0.0.1"],
@@ -67,7 +67,7 @@ class WebServer:
 
     def __exit__(self, *error: object) -> None:
         if error and error[0] is requests.ReadTimeout:
-            self._process.send_signal(signal.SIGABRT)  # its log then shows where each thread hangs
+            self._process.send_signal(signal.SIGABRT)  # its log then shows where each thread is blocked
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(15)
@@ -82,17 +82,17 @@ class WebServer:
                 if api.ask("GET", HEALTH).ok:
                     return
             time.sleep(0.3)
-        raise RuntimeError(f"Airflow's web server does not answer: {self._log.read_text()[-3000:]}")
+        raise RuntimeError(f"Airflow's web server did not start: {self._log.read_text()[-3000:]}")
 
 
 def try_connections(api: Api, connections: dict[str, dict[str, Any]], file: Path) -> None:
-    """Test each connection as the form's button does, make some as the form does, write down the answers."""
+    """Test each connection and create some as the form does, and write down the answers."""
     bodies = [
         {name: value for name, value in fields.items() if value is not None}
         | {"connection_id": conn_id, "conn_type": "bitrix24", "extra": json.dumps(fields["extra"])}
         for conn_id, fields in connections.items()
     ]
-    with ThreadPoolExecutor(AT_ONCE) as threads:  # much of it is waiting for servers that hang
+    with ThreadPoolExecutor(AT_ONCE) as threads:  # most of it is waiting for servers that hang
         answers = [*threads.map(lambda body: api.ask("POST", f"{API}/connections/test", json=body), bodies)]
     for body in bodies:
         if body["connection_id"].startswith("fine"):

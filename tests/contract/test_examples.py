@@ -1,4 +1,4 @@
-"""Every example runs against the imitation portal and leaves there what it promises."""
+"""Every example runs against the sandbox, and does there what it promises, also when it fails."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ EXAMPLES = ROOT / "example_dags"
 
 @pytest.fixture
 def run_example(run_dag, bitrix24_conn):
-    def run(name):
+    def run(name, state="success"):
         done = run_dag(EXAMPLES / f"{name}.py")
-        assert done.state == "success", done.states
+        assert done.state == state, done.states
         return done
 
     return run
@@ -23,9 +23,11 @@ def companies(portal, contact):
     return [(row["COMPANY_ID"], row["IS_PRIMARY"], row["SORT"]) for row in portal.bindings(contact)]
 
 
-def test_each_example_is_run_by_a_test():
+def test_each_example_is_run_to_success_and_to_failure():
     tests = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*examples.py"))
-    assert [file.stem for file in EXAMPLES.glob("*.py") if f'run_example("{file.stem}"' not in tests] == []
+    calls = [f'run_example("{file.stem}"' for file in EXAMPLES.glob("*.py")]
+    assert [call for call in calls if f"{call})" not in tests and f"{call}," not in tests] == []
+    assert [call for call in calls if f'{call}, state="failed"' not in tests] == []
 
 
 def test_the_main_example_sends_the_documentation_s_example(run_example, portal):
@@ -54,7 +56,7 @@ def test_the_example_of_the_six_operators_calls_the_six_methods(run_example, por
         "delete",
         "items.get",
     ]
-    assert [row["COMPANY_ID"] for row in run.returned("read_them")] == [9]
+    assert [row["COMPANY_ID"] for row in run.returned("read_all")] == [9]
 
 
 def test_the_mapped_example_names_its_task_instances_by_contact(run_example, portal):
@@ -71,15 +73,58 @@ def test_the_mapped_example_names_its_task_instances_by_contact(run_example, por
 def test_the_example_with_the_hook_copies_the_companies(run_example, portal):
     run = run_example("example_hook_in_task")
     assert companies(portal, 83) == companies(portal, 82) != []
-    names = [portal.company(row["COMPANY_ID"])["TITLE"] for row in portal.bindings(82)]
-    assert run.returned("name_companies") == names
+    titles = [portal.company(row["COMPANY_ID"])["TITLE"] for row in portal.bindings(82)]
+    assert run.returned("look_up_titles") == titles
 
 
 def test_the_example_of_any_method_reads_a_card_a_list_and_many_bindings(run_example, portal):
     run = run_example("example_any_method")
     assert run.returned("read_a_contact")["ID"] == "82"
-    assert {row["TITLE"] for row in run.returned("list_companies")} >= {portal.company(8)["TITLE"]}
+    assert {row["title"] for row in run.returned("list_companies")} >= {portal.company(8)["TITLE"]}
     outcomes = run.returned("read_many_bindings")
     assert len(outcomes) == 120
     assert {outcome["status"] for outcome in outcomes} == {"success"}
     assert len([request for request in portal.journal if request.method == "batch"]) == 3
+
+
+def test_the_main_example_fails_for_a_deleted_contact(run_example, portal):
+    portal.delete_contact(82)
+    run = run_example("example_set_contact_companies", state="failed")
+    assert run.states == {"extract": "success", "set_companies": "failed"}
+    assert "contact 82" in run.log
+
+
+def test_the_example_of_the_six_operators_stops_at_the_first_failure(run_example, portal):
+    portal.forbid_contacts([84])
+    run = run_example("example_contact_company_operators", state="failed")
+    assert (run.states["describe_fields"], run.states["remove_all"]) == ("success", "failed")
+    assert run.states["read_all"] == "upstream_failed"
+
+
+def test_one_failure_of_the_mapped_example_leaves_the_other_contacts_alone(run_example, portal):
+    portal.delete_contact(83)
+    run = run_example("example_mapped_contacts", state="failed")
+    assert [run.states[f"set_companies[{index}]"] for index in range(3)] == ["success", "failed", "success"]
+    assert {row[:2] for row in companies(portal, 82)} == {(8, "Y"), (9, "N")}
+
+
+def test_the_example_with_the_hook_is_skipped_for_a_contact_without_companies(run_example, portal):
+    before = companies(portal, 83)
+    portal.bind(82, [])
+    run = run_example("example_hook_in_task")
+    assert set(run.states.values()) == {"skipped"}
+    assert companies(portal, 83) == before
+
+
+def test_the_example_with_the_hook_fails_where_nothing_may_be_changed(run_example, portal):
+    portal.forbid_contacts([83])
+    run = run_example("example_hook_in_task", state="failed")
+    assert run.states == {"copy_companies": "failed", "look_up_titles": "upstream_failed"}
+
+
+def test_the_example_of_any_method_stores_every_result_though_some_calls_failed(run_example, portal):
+    portal.forbid_contacts([100])
+    run = run_example("example_any_method", state="failed")
+    assert run.states["read_many_bindings"] == "failed"
+    statuses = [outcome["status"] for outcome in run.xcoms["read_many_bindings", "return_value"]]
+    assert (statuses.count("success"), statuses[99]) == (119, "failure")

@@ -1,5 +1,7 @@
 import json
 import logging
+from collections import UserDict, UserList
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -8,9 +10,8 @@ from hypothesis import strategies as st
 from airflow_provider_b24.crm.bindings import (
     CompanyBinding,
     parse_bindings,
-    parse_id,
+    parse_rows,
     primary_company,
-    read_rows,
     to_wire,
 )
 from airflow_provider_b24.errors import Bitrix24InputError
@@ -40,6 +41,17 @@ DOCUMENTED = [
         ),
         pytest.param(
             [{"COMPANY_ID": "8", "IS_PRIMARY": True, "SORT": "100"}, *DOCUMENTED[1:]], id="numbers as text"
+        ),
+        pytest.param(
+            [{"COMPANY_ID": Decimal("8"), "IS_PRIMARY": 1, "SORT": 100.0}, *DOCUMENTED[1:]],
+            id="numbers of a database",
+        ),
+        pytest.param([str(row) for row in DOCUMENTED], id="dicts that templates rendered"),
+        pytest.param(
+            "[{'COMPANY_ID': Decimal('8'), 'IS_PRIMARY': np.True_, 'SORT': np.int64(100)}, "
+            "{'COMPANY_ID': 9, 'IS_PRIMARY': False, 'SORT': '200'}, "
+            "{'COMPANY_ID': 10.0, 'IS_PRIMARY': 'no', 'SORT': 400}]",
+            id="text of what a database gave",
         ),
     ],
 )
@@ -71,12 +83,12 @@ def test_an_empty_set_that_is_meant_passes():
         ({"COMPANY_ID": 8}, "items must be a list, got dict"),
         (8, "items must be a list, got int"),
         (b"[8]", "items must be a list, got bytes"),
-        ("", "items is text that is neither JSON nor a Python list"),
+        ("", "items is text that is neither JSON nor a Python literal"),
         ("None", "items must be a list, got NoneType"),
         ({8, 9}, "items must be a list, got set"),
         ("{{ ti.xcom_pull() }}", "items must be a list, got set|neither JSON nor"),
         ("8", "items must be a list, got int"),
-        ("[8, __import__('os')]", "neither JSON nor a Python list"),
+        ("[8, __import__('os')]", "neither JSON nor a Python literal"),
         ([None], r"items\[0\] must be a positive whole number, got None"),
         ([8, 0], r"items\[1\] must be a positive whole number, got 0"),
         ([-8], r"items\[0\] must be a positive whole number, got -8"),
@@ -94,9 +106,11 @@ def test_an_empty_set_that_is_meant_passes():
         ([{"SORT": 8}], r"items\[0\] has no COMPANY_ID"),
         ([{"COMPANY_ID": "abc"}], r"items\[0\].COMPANY_ID must be a positive whole number, got 'abc'"),
         ([{"COMPANY_ID": 8, "company_id": 9}], r"items\[0\] names COMPANY_ID twice"),
-        ([{"COMPANY_ID": 8, "SORT": 0}], r"items\[0\].SORT must be a positive whole number, got 0"),
-        ([{"COMPANY_ID": 8, "IS_PRIMARY": "yes"}], r"items\[0\].IS_PRIMARY must be True, False"),
-        ([{"COMPANY_ID": 8, "IS_PRIMARY": 1}], r"items\[0\].IS_PRIMARY must be True, False"),
+        ([{"COMPANY_ID": None}], r"items\[0\].COMPANY_ID must be a positive whole number, got None"),
+        ([{"COMPANY_ID": 8, "SORT": 0.5}], r"items\[0\].SORT must be a whole number, got 0.5"),
+        ([{"COMPANY_ID": 8, "SORT": True}], r"items\[0\].SORT must be a whole number, got True"),
+        ([{"COMPANY_ID": 8, "IS_PRIMARY": "maybe"}], r"items\[0\].IS_PRIMARY must be True or False"),
+        ([{"COMPANY_ID": 8, "IS_PRIMARY": 2}], r"items\[0\].IS_PRIMARY must be True or False"),
         ([8, 9, {"COMPANY_ID": "8"}], r"items\[2\] repeats company 8 of items\[0\]"),
     ],
 )
@@ -111,7 +125,7 @@ def test_of_several_primaries_the_first_stays_with_a_warning(caplog):
     with caplog.at_level(logging.WARNING):
         bindings = parse_bindings(items)
     assert [binding.is_primary for binding in bindings] == [None, True, False]
-    assert "marks 2 primary companies; the first, company 9, stays" in caplog.text
+    assert "marks 2 companies as primary; only the first, company 9, stays primary" in caplog.text
 
 
 def test_a_long_value_is_cut_in_the_message():
@@ -120,8 +134,45 @@ def test_a_long_value_is_cut_in_the_message():
     assert len(str(caught.value)) < 200
 
 
-def test_a_column_of_ids_with_gaps_comes_as_floats():
-    assert parse_id(8.0, "contact_id") == 8
+def test_what_the_portal_returns_can_be_written_back(caplog):
+    rows = [
+        {"COMPANY_ID": 8, "SORT": 0, "ROLE_ID": 0, "IS_PRIMARY": "Y"},
+        {"COMPANY_ID": 9, "SORT": -5, "ROLE_ID": 0, "IS_PRIMARY": "Y"},
+        {"COMPANY_ID": 10, "SORT": 0, "ROLE_ID": 0, "IS_PRIMARY": "N"},
+    ]
+    assert to_wire(parse_bindings(rows)) == [
+        {"COMPANY_ID": 8, "IS_PRIMARY": "Y", "SORT": 0},
+        {"COMPANY_ID": 9, "IS_PRIMARY": "N", "SORT": -5},
+        {"COMPANY_ID": 10, "IS_PRIMARY": "N", "SORT": 0},
+    ]
+    assert "marks 2 companies as primary" in caplog.text
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), Decimal("NaN"), "", "None", " nan ", "null"])
+def test_a_missing_flag_or_sort_is_left_to_the_portal(missing):
+    items = [{"company_id": 8, "is_primary": missing, "sort": missing}]
+    assert to_wire(parse_bindings(items)) == [{"COMPANY_ID": 8}]
+
+
+def test_lazy_sequences_and_mappings_of_any_class_are_read():
+    assert to_wire(parse_bindings(UserList([UserDict({"company_id": 8}), 9]))) == [
+        {"COMPANY_ID": 8},
+        {"COMPANY_ID": 9},
+    ]
+
+
+def test_a_data_frame_is_refused_with_the_remedy():
+    class DataFrame:
+        columns = ("company_id",)
+
+        def to_dict(self, orient):
+            raise AssertionError
+
+        def __iter__(self):
+            return iter(self.columns)
+
+    with pytest.raises(Bitrix24InputError, match=r"items is a DataFrame; pass its rows: df.to_dict"):
+        parse_bindings(DataFrame())
 
 
 def test_rows_of_items_get_are_read_in_a_stable_order():
@@ -130,7 +181,7 @@ def test_rows_of_items_get_are_read_in_a_stable_order():
         {"COMPANY_ID": 9, "SORT": 20, "ROLE_ID": 0, "IS_PRIMARY": "N"},
         {"COMPANY_ID": 8, "SORT": 10, "ROLE_ID": 0, "IS_PRIMARY": "Y"},
     ]
-    assert read_rows(rows) == [
+    assert parse_rows(rows) == [
         CompanyBinding(8, True, 10),
         CompanyBinding(9, False, 20),
         CompanyBinding(10, False, 20),
@@ -143,7 +194,7 @@ def test_rows_of_items_get_are_read_in_a_stable_order():
             CompanyBinding,
             st.integers(1, 2**40),
             st.sampled_from([None, False]),
-            st.none() | st.integers(1, 10**6),
+            st.none() | st.integers(-(10**6), 10**6),
         ),
         min_size=1,
         unique_by=lambda binding: binding.company_id,

@@ -114,7 +114,7 @@ HOOK = {
     "add primary": lambda hook, one, two: hook.add_contact_company(82, 8, is_primary=one, sort=two),
     "delete": lambda hook, one, two: hook.delete_contact_company(one, two),
     "clear": lambda hook, one, two: hook.clear_contact_companies(one),
-    "url": lambda hook, one, two: hook.contact_url(one),
+    "url": lambda hook, one, two: hook.contact(one),
     "call": lambda hook, one, two: hook.call(one, two),
     "call params": lambda hook, one, two: hook.call("profile", one),
     "call param": lambda hook, one, two: hook.call("profile", {"id": one, "x": two}),
@@ -220,7 +220,7 @@ def test_an_operator_does_its_work_or_fails_for_good_before_anything_is_sent(hoo
     def execute(value):
         setattr(operator, field, value)
         try:
-            json.dumps(operator.translated(operator.run, {"ti": FakeTaskInstance()}))
+            json.dumps(operator.fail_fast(operator.run, {"ti": FakeTaskInstance()}))
         except AirflowFailException as error:
             raise error.__cause__ from None
 

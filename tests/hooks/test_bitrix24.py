@@ -65,7 +65,7 @@ def test_a_bad_contact_is_refused_by_every_method_before_anything_is_sent(hook, 
         lambda: hook.add_contact_company(contact, 8),
         lambda: hook.delete_contact_company(contact, 8),
         lambda: hook.clear_contact_companies(contact),
-        lambda: hook.contact_url(contact),
+        lambda: hook.contact(contact),
     ):
         with pytest.raises(Bitrix24InputError, match="contact_id must be a positive whole number"):
             call()

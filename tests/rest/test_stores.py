@@ -30,14 +30,12 @@ from airflow_provider_b24.rest.limits.stores import FileStore, open_store
 from airflow_provider_b24.rest.transport import Transport
 from airflow_provider_b24.sandbox import Bucket as PortalBucket
 from airflow_provider_b24.sandbox import Portal, PortalServer
-from tests.rest.networks import free_port
 
 PORTAL = "https://portal.example"
 CODE = "canary0code0of0the0webhook"
 PASSWORD = "canary0password"
 PROCESSES, WRITES = 4, 700  # 56 requests: a few more than fit the bucket
 
-needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 
 
@@ -354,40 +352,10 @@ def test_a_clock_that_jumps_stops_nobody_for_longer_than_the_backlog(store, cloc
 # Redis
 
 
-@pytest.fixture
-def redis_server(tmp_path):
-    """A Redis server with a password, and its address."""
-    pytest.importorskip("redis")
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--requirepass", PASSWORD]
-    options = ["--dir", str(tmp_path), "--save", "", "--appendonly", "no", "--logfile", str(tmp_path / "log")]
-    with subprocess.Popen(command + options) as server:
-        url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
-        try:
-            wait_for_redis(url)
-            yield server, url
-        finally:
-            server.kill()
-
-
-def wait_for_redis(url: str) -> None:
-    import redis
-
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            redis.Redis.from_url(url).ping()
-            return
-        except redis.RedisError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-
-@needs_redis
 @pytest.mark.slow
 def test_four_processes_share_one_bucket_in_redis(limited_portal, folder, redis_server):
     portal, url = limited_portal
-    work = [(url, str(folder), redis_server[1], 1 + number * WRITES) for number in range(PROCESSES)]
+    work = [(url, str(folder), redis_server.url, 1 + number * WRITES) for number in range(PROCESSES)]
     run_processes(write_paced, work)
     assert portal.refused <= 2
     assert len(portal.writes) == PROCESSES * WRITES
@@ -395,27 +363,24 @@ def test_four_processes_share_one_bucket_in_redis(limited_portal, folder, redis_
     assert not folder.exists()
 
 
-@needs_redis
 def test_a_redis_that_goes_away_is_replaced_by_memory_without_telling_its_password(redis_server, caplog):
     caplog.set_level(logging.DEBUG)
-    server, url = redis_server
-    store = open_store(PORTAL, redis_url=url)
+    store = open_store(PORTAL, redis_url=redis_server.url)
     store.update(add_one)
-    server.kill()
-    server.wait()
+    redis_server.process.kill()
+    redis_server.process.wait()
     for expected in (2, 3, 4):
         assert store.update(add_one)[0].empty_at == expected
     warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 1
     assert "Redis does not answer (ConnectionError)" in warnings[0].getMessage()
-    assert PASSWORD not in caplog.text
+    assert redis_server.password not in caplog.text
 
 
-@needs_redis
 def test_a_wrong_password_and_a_broken_record_are_no_obstacle(redis_server, caplog):
     import redis
 
-    url = redis_server[1]
+    url = redis_server.url
     assert open_store(PORTAL, redis_url=url.replace("canary", "wrong")).update(add_one)[0].empty_at == 1
     assert "Redis does not answer" in caplog.text
     store = open_store(PORTAL, redis_url=url)

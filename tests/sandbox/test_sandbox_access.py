@@ -233,7 +233,9 @@ def test_a_code_is_exchanged_once_and_within_thirty_seconds(app, rest, clock):
     code = app.issue_code(APP)
     status, body = token(rest, grant_type="authorization_code", code=code)
     assert status == 200
-    assert "expires" not in body
+    assert body["expires"] == int(clock() + 3600)
+    assert body["user_id"] == 1
+    assert body["server_endpoint"].endswith("/rest/")
     assert token(rest, grant_type="authorization_code", code=code)[0] == 400
     late = app.issue_code(APP)
     clock.sleep(31)
@@ -291,7 +293,7 @@ def test_no_webhook_code_reaches_the_journal(portal, path):
 
 
 def test_a_caller_and_a_webhook_print_without_their_secret(portal):
-    assert DEMO_CODE not in repr(portal.doors.add_webhook(1, DEMO_CODE, ("crm",)))
+    assert DEMO_CODE not in repr(portal.access.add_webhook(1, DEMO_CODE, ("crm",)))
 
 
 def test_a_right_denied_is_denied_to_an_administrator_too(as_user):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_b24.sandbox import Portal, seeded_portal
 from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
-from airflow_provider_b24.sandbox.methods.contact_company import normalised
+from airflow_provider_b24.sandbox.methods.binding_rules import normalize, sort_as_documented, sort_by_position
 
 SET = "crm.contact.company.items.set"
 GET = "crm.contact.company.items.get"
@@ -418,12 +418,12 @@ ITEM = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(ITEM, max_size=6), st.booleans())
-def test_a_set_without_duplicates_has_one_primary_and_every_readable_company(items, observed):
+@given(st.lists(ITEM, max_size=6), st.sampled_from([sort_as_documented, sort_by_position]))
+def test_a_set_without_duplicates_has_one_primary_and_every_readable_company(items, sort_rule):
     unique = list({item["COMPANY_ID"]: item for item in items}.values())
-    rows = normalised(unique, {}, observed)
-    assert [one.company_id for one in rows] == [
+    rows = normalize(unique, "COMPANY_ID", {}, sort_rule)
+    assert [one.member_id for one in rows] == [
         item["COMPANY_ID"] for item in unique if item["COMPANY_ID"] > 0
     ]
     assert sum(one.primary for one in rows) == (1 if rows else 0)
-    assert all(one.sort > 0 for one in rows)
+    assert sort_rule is sort_as_documented or all(one.sort > 0 for one in rows)

@@ -58,10 +58,8 @@ def test_it_serves_prints_the_connection_and_stops_cleanly(tmp_path, number):
     out, _ = process.communicate(timeout=10)
     assert process.returncode == 0
     assert f"http://127.0.0.1:{port}/" in out
-    assert (
-        f"airflow connections add bitrix24_default --conn-uri 'bitrix24://1:{DEMO_CODE}@127.0.0.1:{port}"
-        in out
-    )
+    assert f"bitrix24://1:{DEMO_CODE}@127.0.0.1:{port}/http?" in out
+    assert "airflow connections add bitrix24_default --conn-json '{" in out
     entries = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
     assert [(entry["method"], entry["status"]) for entry in entries] == [("crm.contact.get", 200)]
 

@@ -153,5 +153,5 @@ def test_without_a_socket_the_fault_is_told(portal):
 
 
 def test_an_unknown_kind_is_refused_at_once():
-    with pytest.raises(ValueError, match="there are reset, hang"):
+    with pytest.raises(ValueError, match="use one of reset, hang"):
         Fault("earthquake")  # type: ignore[arg-type] # what a user might write

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_b24.sandbox.model import php
+from airflow_provider_b24.sandbox.model import php, php_json
 from airflow_provider_b24.sandbox.model.php import parse_str
 
 
@@ -101,7 +100,7 @@ def test_any_query_string_can_be_parsed(text):
 
 
 def test_numeric_keys_of_json_objects_become_ints_and_lists_come_back():
-    decoded = php.decode_json(json.dumps({"0": "a", "1": {"x": []}}).encode())
+    decoded = php_json.to_array({"0": "a", "1": {"x": []}})
     assert decoded == {0: "a", 1: {"x": []}}
     assert php.to_json(decoded) == ["a", {"x": []}]
     assert php.to_json({}) == []

@@ -145,7 +145,10 @@ def test_a_contacts_card_shows_its_companies_with_links(live):
     status, page = ask(live, "GET", "/crm/contact/details/83/")
     assert status == 200
     assert "Johannes Brück" in page
-    assert '<a href="/crm/company/details/8/">Aurora Foods GmbH</a></td><td>Yes</td><td>10</td>' in page
+    assert (
+        '<a href="/crm/company/details/8/">Aurora Foods GmbH</a></td><td>8</td><td>Yes</td><td>10</td>'
+        in page
+    )
 
 
 def test_a_companys_card_shows_its_contacts(live):
@@ -225,8 +228,8 @@ def test_control_refuses_what_it_does_not_know(live, http_method, path, body, st
 
 
 def test_control_serves_this_machine_only(live):
-    assert control.answer(live._listener, "GET", "/_sandbox/health", b"", "192.0.2.7").status == 403
-    assert control.answer(live._listener, "GET", "/_sandbox/health", b"", "::1").status == 200
+    assert control.answer(live.portal, 0, "GET", "/_sandbox/health", b"", "192.0.2.7").status == 403
+    assert control.answer(live.portal, 0, "GET", "/_sandbox/health", b"", "::1").status == 200
 
 
 def test_the_journal_may_be_cut_or_switched_off(live):

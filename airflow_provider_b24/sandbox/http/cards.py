@@ -1,14 +1,17 @@
-"""The pages a person sees: cards of contacts and companies with their bindings, and a list of both."""
+"""Pages for a browser: cards of contacts and companies with their bindings, and an index of both."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import islice
 from typing import Any
 
-from airflow_provider_b24.sandbox.model.state import Record, State
+from airflow_provider_b24.sandbox.model.bindings import Binding
+from airflow_provider_b24.sandbox.model.records import Record
+from airflow_provider_b24.sandbox.model.state import State
 
 CARD = re.compile(r"/crm/(contact|company)/details/(\d{1,18})/?")
 LISTED = 200
@@ -22,67 +25,129 @@ th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #e6eaee}
 th{font-weight:600;color:#52606d} a{color:#0b66c3;text-decoration:none} a:hover{text-decoration:underline}
 .kind{color:#52606d;margin:0} .none{color:#7b8794}
 """
+CONTACT_DETAILS = ("POST", "PHONE", "EMAIL", "TYPE_ID", "SOURCE_ID", "DATE_CREATE")
+COMPANY_DETAILS = ("INDUSTRY", "PHONE", "EMAIL", "COMPANY_TYPE", "DATE_CREATE")
+
+Page = tuple[int, str]
 
 
-def page(state: State, path: str) -> tuple[int, str]:
-    """HTTP status and HTML for a path below the portal's address."""
+def page(state: State, prefix: str, path: str) -> Page:
+    """HTTP status and HTML for a path below ``prefix``."""
+    pages = Pages(state, prefix)
     match = CARD.fullmatch(path)
     if match:
-        card = _contact_card if match[1] == "contact" else _company_card
-        return card(state, int(match[2]))
-    if path in {"/", ""}:
-        return 200, _document(state, "Bitrix24 sandbox", "<h1>Bitrix24 sandbox</h1>", *_index(state))
-    return 404, _document(state, "Not found", "<h1>Nothing here</h1>", "<p>This address leads nowhere.</p>")
+        card = pages.contact if match[1] == "contact" else pages.company
+        return card(int(match[2]))
+    return pages.index() if path in {"/", ""} else pages.not_found("Page not found")
 
 
-def _contact_card(state: State, contact_id: int) -> tuple[int, str]:
-    contact = state.contact(contact_id)
-    if contact is None:
-        return _absent(state, "Contact", contact_id)
-    rows = [
-        (_company_link(state, row["COMPANY_ID"]), "Yes" if row["IS_PRIMARY"] == "Y" else "", str(row["SORT"]))
-        for row in state.bindings(contact_id)
-    ]
-    details = _details(contact, "POST", "PHONE", "EMAIL", "TYPE_ID", "SOURCE_ID", "DATE_CREATE")
-    table = _table(("Company", "Primary", "Sort"), rows, "No companies")
-    return 200, _card(state, "Contact", contact_id, contact_name(contact), details, "Companies", table)
+@dataclass(frozen=True)
+class Pages:
+    """The pages of one portal; links begin with ``prefix``."""
 
+    state: State
+    prefix: str
 
-def _company_card(state: State, company_id: int) -> tuple[int, str]:
-    company = state.company(company_id)
-    if company is None:
-        return _absent(state, "Company", company_id)
-    rows = [
-        (_contact_link(state, contact_id), _primary_and_sort(state, contact_id, company_id))
-        for contact_id in state.contacts_of(company_id)[:LISTED]
-    ]
-    details = _details(company, "INDUSTRY", "PHONE", "EMAIL", "COMPANY_TYPE", "DATE_CREATE")
-    table = _table(("Contact", "Primary, sort"), rows, "No contacts")
-    return 200, _card(state, "Company", company_id, str(company["TITLE"]), details, "Contacts", table)
+    def contact(self, contact_id: int) -> Page:
+        """The card of a contact with its companies."""
+        contact = self.state.get("contact", contact_id)
+        if contact is None:
+            return self.not_found(f"Contact {contact_id} does not exist")
+        rows = [self._company_row(binding) for binding in self.state.bindings.rows(contact_id)]
+        heading = _heading("Contact", contact_id, contact_name(contact))
+        table = _table(("Company", "ID", "Primary", "Sort"), rows, "No companies")
+        companies = f"<h2>{_count(len(rows), 'company', 'companies')}</h2>"
+        return 200, self._document(
+            contact_name(contact), heading, _details(contact, CONTACT_DETAILS), companies, table
+        )
 
+    def _company_row(self, binding: Binding) -> tuple[str, ...]:
+        company_id = binding.member_id
+        primary = "Yes" if binding.primary else ""
+        return self._company_link(company_id), str(company_id), primary, str(binding.sort)
 
-def _primary_and_sort(state: State, contact_id: int, company_id: int) -> str:
-    row = next(row for row in state.rows(contact_id) if row.company_id == company_id)
-    return f"{'Yes, ' if row.primary else ''}{row.sort}"
+    def company(self, company_id: int) -> Page:
+        """The card of a company with its contacts."""
+        company = self.state.get("company", company_id)
+        if company is None:
+            return self.not_found(f"Company {company_id} does not exist")
+        bound = self.state.bindings.owners_of(company_id)
+        rows = [self._contact_row(contact_id, company_id) for contact_id in bound[:LISTED]]
+        title = str(company["TITLE"])
+        contacts = f"<h2>{_count(len(bound), 'contact', 'contacts')}</h2>"
+        table = _table(("Contact", "ID", "Primary", "Sort"), rows, "No contacts")
+        heading = _heading("Company", company_id, title)
+        return 200, self._document(title, heading, _details(company, COMPANY_DETAILS), contacts, table)
 
+    def _contact_row(self, contact_id: int, company_id: int) -> tuple[str, ...]:
+        binding = next(row for row in self.state.bindings.rows(contact_id) if row.member_id == company_id)
+        primary = "Yes" if binding.primary else ""
+        return self._contact_link(contact_id), str(contact_id), primary, str(binding.sort)
 
-def _absent(state: State, kind: str, record_id: int) -> tuple[int, str]:
-    return 404, _document(state, "Not found", f"<h1>{kind} {record_id} does not exist</h1>")
+    def index(self) -> Page:
+        """All contacts and companies, up to 200 of each."""
+        state = self.state
+        contacts = [
+            (self._contact_link(number), str(number), self._companies_of(number))
+            for number in islice(state.contacts.ids(), LISTED)
+        ]
+        companies = [
+            (self._company_link(number), str(number)) for number in islice(state.companies.ids(), LISTED)
+        ]
+        return 200, self._document(
+            "Bitrix24 sandbox",
+            "<h1>Bitrix24 sandbox</h1>",
+            f"<h2>{_count(state.contacts.count(), 'contact', 'contacts')}</h2>",
+            _table(("Contact", "ID", "Companies"), contacts, "No contacts"),
+            f"<h2>{_count(state.companies.count(), 'company', 'companies')}</h2>",
+            _table(("Company", "ID"), companies, "No companies"),
+        )
 
+    def not_found(self, text: str) -> Page:
+        """A page that says what does not exist."""
+        return 404, self._document("Not found", f"<h1>{escape(text)}</h1>")
 
-def _card(state: State, kind: str, record_id: int, name: str, *parts: str) -> str:
-    details, heading, table = parts
-    head = f'<p class="kind">{kind} {record_id}</p><h1>{escape(name)}</h1>'
-    return _document(state, name, head, details, f"<h2>{heading}</h2>", table)
+    def _companies_of(self, contact_id: int) -> str:
+        bindings = self.state.bindings.rows(contact_id)
+        return ", ".join(self._company_link(binding.member_id) for binding in bindings)
+
+    def _company_link(self, company_id: int) -> str:
+        company = self.state.get("company", company_id)
+        text = str(company["TITLE"]) if company else f"Company {company_id} (does not exist)"
+        return self._link("company", company_id, text)
+
+    def _contact_link(self, contact_id: int) -> str:
+        contact = self.state.get("contact", contact_id)
+        return self._link(
+            "contact", contact_id, contact_name(contact) if contact else f"Contact {contact_id}"
+        )
+
+    def _link(self, kind: str, record_id: int, text: str) -> str:
+        return f'<a href="{escape(self.prefix)}/crm/{kind}/details/{record_id}/">{escape(text)}</a>'
+
+    def _document(self, title: str, *parts: str) -> str:
+        home = f'<p><a href="{escape(self.prefix)}/">All contacts and companies</a></p>'
+        return (
+            f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+            f"<style>{STYLE}</style></head><body><main>{''.join(parts)}{home}</main></body></html>"
+        )
 
 
 def contact_name(contact: Record) -> str:
-    """First and last name, or the id of a nameless contact."""
+    """First and last name, or the id of a contact without a name."""
     name = f"{contact.get('NAME') or ''} {contact.get('LAST_NAME') or ''}".strip()
     return name or f"Contact {contact['ID']}"
 
 
-def _details(record: Record, *names: str) -> str:
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"
+
+
+def _heading(kind: str, record_id: int, name: str) -> str:
+    return f'<p class="kind">{kind} {record_id}</p><h1>{escape(name)}</h1>'
+
+
+def _details(record: Record, names: Iterable[str]) -> str:
     shown = ((name.removesuffix("_ID").replace("_", " ").capitalize(), record.get(name)) for name in names)
     lines = (f"<tr><th>{title}</th><td>{escape(_text(value))}</td></tr>" for title, value in shown if value)
     return f"<table>{''.join(lines)}</table>"
@@ -100,46 +165,3 @@ def _table(titles: Iterable[str], rows: Sequence[tuple[str, ...]], empty: str) -
     head = "".join(f"<th>{title}</th>" for title in titles)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _link(state: State, kind: str, record_id: int, text: str) -> str:
-    return f'<a href="{escape(state.prefix)}/crm/{kind}/details/{record_id}/">{escape(text)}</a>'
-
-
-def _company_link(state: State, company_id: int) -> str:
-    company = state.companies.get(company_id)
-    text = str(company["TITLE"]) if company else f"Company {company_id} (does not exist)"
-    return _link(state, "company", company_id, text)
-
-
-def _contact_link(state: State, contact_id: int) -> str:
-    contact = state.contacts.get(contact_id)
-    return _link(state, "contact", contact_id, contact_name(contact) if contact else f"Contact {contact_id}")
-
-
-def _index(state: State) -> list[str]:
-    contacts = [
-        (_contact_link(state, number), _companies_of(state, number))
-        for number in islice(state.contacts.ids(), LISTED)
-    ]
-    companies = [
-        (_company_link(state, number), str(number)) for number in islice(state.companies.ids(), LISTED)
-    ]
-    return [
-        f"<h2>Contacts ({state.contacts.count()})</h2>",
-        _table(("Contact", "Companies"), contacts, "No contacts"),
-        f"<h2>Companies ({state.companies.count()})</h2>",
-        _table(("Company", "ID"), companies, "No companies"),
-    ]
-
-
-def _companies_of(state: State, contact_id: int) -> str:
-    return ", ".join(_company_link(state, row.company_id) for row in state.rows(contact_id))
-
-
-def _document(state: State, title: str, *parts: str) -> str:
-    home = f'<p><a href="{escape(state.prefix)}/">All contacts and companies</a></p>'
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body><main>{''.join(parts)}{home}</main></body></html>"
-    )

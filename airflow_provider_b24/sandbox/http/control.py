@@ -1,10 +1,10 @@
-"""Control of a served portal from other processes: ``/_sandbox/...``, for clients on this machine only."""
+"""Control of a served portal by other processes: ``/_sandbox/...``, for clients on this machine only."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from airflow_provider_b24.sandbox.http.exchange import Response, json_response
 from airflow_provider_b24.sandbox.http.faults import Fault
@@ -12,9 +12,6 @@ from airflow_provider_b24.sandbox.http.portal import Portal
 from airflow_provider_b24.sandbox.model import php
 from airflow_provider_b24.sandbox.model.limits import Bucket, Operating
 from airflow_provider_b24.sandbox.model.state import Rules
-
-if TYPE_CHECKING:
-    from airflow_provider_b24.sandbox.http.server import Listener
 
 PREFIX = "/_sandbox/"
 PLAIN_SETTINGS = (
@@ -28,38 +25,41 @@ PLAIN_SETTINGS = (
     "refusal",
     "company_read_check",
     "journal_limit",
+    "max_body",
+    "documented_statuses",
 )
 
 
-def answer(listener: Listener, http_method: str, target: str, body: bytes, source: str) -> Response:
-    """Answer a control request; anybody but this machine is refused."""
+def answer(
+    portal: Portal, connections: int, http_method: str, target: str, body: bytes, source: str
+) -> Response:
+    """Answer a control request; ``connections`` is the number accepted so far. Other machines are refused."""
     if not ipaddress.ip_address(source).is_loopback:
         return json_response(403, {"error": "only this machine may control the sandbox"})
     path, _, query = target.removeprefix(PREFIX).partition("?")
+    command = f"{http_method} {path.strip('/')}"
     try:
-        command = f"{http_method} {path.strip('/')}"
-        return json_response(200, _act(listener, command, php.parse_str(query), body))
+        return json_response(200, _run(portal, connections, command, php.parse_str(query), body))
     except LookupError:
-        return json_response(404, {"error": "no such control"})
+        return json_response(404, {"error": f"unknown control request: {command}"})
     except (TypeError, ValueError) as error:
         return json_response(400, {"error": str(error)})
 
 
-def _act(listener: Listener, command: str, query: dict[php.Key, Any], body: bytes) -> Any:
-    portal = listener.portal
-    if command == "GET health":
-        return {"ok": True}
-    if command == "GET journal":
-        with portal.lock:
-            return [entry.as_dict() for entry in portal.journal]
-    if command == "GET state":
-        return _state(portal, php.to_int(query.get("contact")))
-    if command == "GET stats":
-        return stats(portal, listener.connections)
-    if command == "POST faults":
-        return _set_faults(portal, json.loads(body or b"[]"))
-    if command == "POST settings":
-        return _set(portal, json.loads(body or b"{}"))
+def _run(portal: Portal, connections: int, command: str, query: dict[php.Key, Any], body: bytes) -> Any:
+    match command:
+        case "GET health":
+            return {"ok": True}
+        case "GET journal":
+            return [entry.as_dict() for entry in list(portal.journal)]
+        case "GET state":
+            return _state(portal, php.to_int(query.get("contact")))
+        case "GET stats":
+            return stats(portal, connections)
+        case "POST faults":
+            return _set_faults(portal, json.loads(body or b"[]"))
+        case "POST settings":
+            return _set(portal, json.loads(body or b"{}"))
     raise LookupError(command)
 
 
@@ -69,7 +69,7 @@ def _state(portal: Portal, contact_id: int) -> dict[str, Any]:
 
 def stats(portal: Portal, connections: int) -> dict[str, Any]:
     """Counts since the start or the last reset; times are epoch seconds."""
-    with portal.lock:
+    with portal.state.lock:
         return {
             "requests": portal.requests,
             "refused": portal.refused,
@@ -86,7 +86,7 @@ def stats(portal: Portal, connections: int) -> dict[str, Any]:
 
 def _set_faults(portal: Portal, faults: Any) -> dict[str, int]:
     new = [Fault(**fault) for fault in (faults if isinstance(faults, list) else [faults])]
-    with portal.lock:
+    with portal.state.lock:
         portal.faults[:] = new
     return {"faults": len(new)}
 
@@ -96,8 +96,8 @@ def _set(portal: Portal, settings: dict[str, Any]) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
     if settings.get("rules", "documented") not in get_args(Rules):
-        raise ValueError(f"rules are {' or '.join(get_args(Rules))}")
-    with portal.lock:
+        raise ValueError(f"rules must be {' or '.join(get_args(Rules))}")
+    with portal.state.lock:
         for name in settings.keys() & {*PLAIN_SETTINGS}:
             setattr(portal, name, settings[name])
         if "bucket" in settings:

@@ -1,33 +1,30 @@
-"""One REST request in the server's order: site open, method known, caller let in, time left, method run."""
+"""One REST request: the portal checks method, caller, scope and limits in its order, then runs the method."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_b24.sandbox.http.auth import Address, check_scope, method_params
-from airflow_provider_b24.sandbox.http.exchange import Request
+from airflow_provider_b24.sandbox.http.exchange import Address, Request
 from airflow_provider_b24.sandbox.http.journal import JournalEntry
+from airflow_provider_b24.sandbox.http.site import Site
 from airflow_provider_b24.sandbox.methods import batch
 from airflow_provider_b24.sandbox.methods.batch import Command
-from airflow_provider_b24.sandbox.methods.table import METHODS
+from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import errors, php
-from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller, Method
+from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller
 from airflow_provider_b24.sandbox.model.errors import RestError
-from airflow_provider_b24.sandbox.model.limits import UNCOUNTED_SECONDS, Tally
+from airflow_provider_b24.sandbox.model.limits import WINDOW, Operating, Tally
 
-if TYPE_CHECKING:
-    from airflow_provider_b24.sandbox.http.portal import Portal
-
+TAKEN_BY_SERVER = ("aplogin", "ap", "auth", "access_token", "state", "token", "start")
 Params = dict[php.Key, Any]
-WINDOW = 600
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """A REST request taken apart; ``commands`` only for a batch."""
+    """A decoded REST request; ``commands`` is set for a batch only."""
 
     request: Request
     address: Address
@@ -36,25 +33,57 @@ class Incoming:
     commands: list[Command] | None
 
 
-def answer(portal: Portal, incoming: Incoming, entry: JournalEntry) -> dict[str, Any]:
+def method_params(params: Params) -> tuple[Params, int | None]:
+    """What the method itself receives, and the page offset, which the server removes."""
+    start = params.get("start")
+    rest = {name: value for name, value in params.items() if name not in TAKEN_BY_SERVER}
+    return rest, None if start is None else php.to_int(start)
+
+
+def answer(site: Site, incoming: Incoming, entry: JournalEntry) -> dict[str, Any]:
     """The JSON body of a success; raises ``RestError`` for a refusal."""
-    if portal.refusal == "PORTAL_DELETED":
-        raise RestError(*errors.PORTAL_REFUSALS[portal.refusal])
-    method = _known(incoming.address.method)
-    if portal.refusal is not None:
-        raise RestError(*errors.PORTAL_REFUSALS[portal.refusal])
-    caller = portal.doors.authenticate(incoming.address, incoming.request)
+    refusal = site.settings.refusal
+    if refusal == "PORTAL_DELETED":
+        raise RestError(*errors.PORTAL_REFUSALS[refusal])
+    method = _known(site, incoming.address.method)
+    if refusal is not None:
+        raise _refused(refusal, by_webhook=incoming.address.user_id is not None)
+    caller = _authenticated(site, incoming)
     entry.user = caller.user.id
     check_scope(method, caller)
-    service = Service(portal, caller)
+    service = Service(site, caller)
     if incoming.commands is not None:
         return service.batch(incoming.commands, batch.halts(incoming.params))
     reply, time = service.call(incoming.address.method, incoming.params, incoming.start)
     return _envelope(reply, time)
 
 
-def _known(name: str) -> Method:
-    method = METHODS.get(name)
+def _refused(code: str, by_webhook: bool) -> RestError:
+    if code == "ACCESS_DENIED" and not by_webhook:
+        return RestError(*errors.PLAN_REFUSAL_BY_TOKEN)
+    return RestError(*errors.PORTAL_REFUSALS[code])
+
+
+def _authenticated(site: Site, incoming: Incoming) -> Caller:
+    address = incoming.address
+    if address.user_id is not None:
+        return site.access.by_webhook(address.user_id, address.code)
+    token = incoming.request.access_token
+    if not token:
+        raise RestError(*errors.NO_AUTH)
+    return site.access.by_token(token)
+
+
+def check_scope(method: Method, caller: Caller) -> None:
+    """Refuse a method outside the caller's scope, or one that webhooks may not call."""
+    if method.scope is not None and method.scope not in caller.scope:
+        raise RestError(*(errors.TOKEN_SCOPE if caller.client_id else errors.WEBHOOK_SCOPE))
+    if not method.webhook and caller.client_id is None:
+        raise RestError(*errors.WRONG_AUTH_TYPE)
+
+
+def _known(site: Site, name: str) -> Method:
+    method = site.methods.get(name)
     if method is None:
         raise RestError(*errors.METHOD_NOT_FOUND)
     return method
@@ -70,88 +99,76 @@ def _envelope(reply: Answer, time: dict[str, Any]) -> dict[str, Any]:
 
 
 class Service:
-    """The portal in the service of one caller, for the length of one HTTP request."""
+    """The portal serving one caller during one HTTP request."""
 
-    def __init__(self, portal: Portal, caller: Caller) -> None:
-        self._portal = portal
+    def __init__(self, site: Site, caller: Caller) -> None:
+        self._site = site
         self._caller = caller
         self._tally = Tally()
 
     def batch(self, commands: list[Command], halt: bool) -> dict[str, Any]:
         """Run a batch. The batch itself is billed nothing, each command is."""
-        started = self._portal.clock()
-        with self._portal.lock:
-            self._portal.executed["batch"] += 1
+        started = self._site.clock()
+        with self._site.state.lock:
+            self._site.traffic.executed["batch"] += 1
         result = batch.run(commands, halt, self._command)
-        finished = self._portal.clock()
-        on = self._portal.operating is not None
-        standing = (0, int(finished) + WINDOW) if on else None
-        return {"result": result, "time": self._time(started, finished, standing)}
+        finished = self._site.clock()
+        return {"result": result, "time": time_block(started, finished, (0, int(finished) + WINDOW))}
 
     def _command(self, name: str, params: Params) -> tuple[Answer, dict[str, Any]]:
-        seen, start = method_params(params)
-        return self.call(name, seen, start)
+        return self.call(name, *method_params(params))
 
     def call(self, name: str, params: Params, start: int | None) -> tuple[Answer, dict[str, Any]]:
         """Run one method: its answer and its time block."""
-        portal, method = self._portal, _known(name)
+        site, limits, key = self._site, self._site.limits, self._caller.key
+        method = _known(site, name)
         check_scope(method, self._caller)
-        self._check_time(name)
-        fault = portal.pick_fault([name], per_command=True)
+        if limits.operating is not None and limits.operating.is_blocked(
+            key, name, site.clock(), limits.speed
+        ):
+            raise RestError(*errors.TIME_LIMIT)
+        fault = site.pick_fault([name], per_command=True) if site.faults else None
         if fault and not fault.after:
             raise fault.error()
-        started = portal.clock()
+        started = site.clock()
         try:
-            if portal.command_latency:
-                portal.sleep(portal.command_latency)
+            if site.settings.command_latency:
+                site.sleep(site.settings.command_latency)
             reply = self._run(method, Call(name, params, self._caller, start))
         finally:
-            finished = portal.clock()
-            self._bill(name, finished - started, finished)
+            finished = site.clock()
+            if limits.operating is not None:
+                self._bill(limits.operating, name, finished - started, finished)
         if fault:
             raise fault.error()
-        return reply, self._time(started, finished, self._standing(name, finished - started, finished))
+        standing = limits.standing(key, name, finished - started, finished)
+        return reply, time_block(started, finished, standing)
 
-    def _run(self, method: Method, call: Call) -> Answer:
-        with self._portal.lock:
-            self._portal.executed[call.method] += 1
-            method.check_crm_access(self._caller)
-            result = method.run(self._portal, call)
-        return result if isinstance(result, Answer) else Answer(result)
-
-    def _check_time(self, name: str) -> None:
-        portal, operating = self._portal, self._portal.operating
-        if operating and operating.is_blocked(self._caller.key, name, portal.clock(), portal.speed):
-            raise RestError(*errors.TIME_LIMIT)
-
-    def _bill(self, name: str, duration: float, now: float) -> None:
-        operating = self._portal.operating
-        if operating is None:
-            return
+    def _bill(self, operating: Operating, name: str, duration: float, now: float) -> None:
         due = self._tally.due(name, operating.price(name, duration))
         if due:
-            operating.bill(self._caller.key, name, due, now, self._portal.speed)
+            operating.bill(self._caller.key, name, due, now, self._site.limits.speed)
 
-    def _standing(self, name: str, duration: float, now: float) -> tuple[float, int] | None:
-        if self._portal.operating is not None:
-            return self._portal.operating.standing(self._caller.key, name, now, self._portal.speed)
-        return (duration, int(now) + WINDOW) if duration > UNCOUNTED_SECONDS else None
+    def _run(self, method: Method, call: Call) -> Answer:
+        with self._site.state.lock:
+            self._site.traffic.executed[call.method] += 1
+            method.check_crm_access(self._caller)
+            result = method.run(self._site.state, call)
+        return result if isinstance(result, Answer) else Answer(result)
 
-    def _time(self, started: float, finished: float, standing: tuple[float, int] | None) -> dict[str, Any]:
-        # Recent servers keep `start` and `processing` in int properties, which makes `duration` too long.
-        whole = self._portal.rules == "observed"
-        start: float = int(started) if whole else started
-        block = {
-            "start": start,
-            "finish": finished,
-            "duration": finished - start,
-            "processing": 0 if whole else finished - started,
-            "date_start": iso(int(started)),
-            "date_finish": iso(int(finished)),
-        }
-        if standing is not None:
-            block |= {"operating_reset_at": standing[1], "operating": standing[0]}
-        return block
+
+def time_block(started: float, finished: float, standing: tuple[float, int]) -> dict[str, Any]:
+    """The block ``time`` of an answer; ``standing`` is (operating, operating_reset_at)."""
+    return {
+        "start": started,
+        "finish": finished,
+        "duration": finished - started,
+        "processing": finished - started,
+        "date_start": iso(int(started)),
+        "date_finish": iso(int(finished)),
+        "operating_reset_at": standing[1],
+        "operating": standing[0],
+    }
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""Faults on request: the n-th request is cut, delayed or answered wrongly, before or after its effect."""
+"""Faults for tests: requests that are cut, delayed or answered wrongly, before or after their effect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from airflow_provider_b24.sandbox.http.exchange import Response, html, json_response
+from airflow_provider_b24.sandbox.http.exchange import Response, error_page, html, json_response
 from airflow_provider_b24.sandbox.model import errors
 from airflow_provider_b24.sandbox.model.errors import RestError
 
@@ -43,11 +43,11 @@ HTML_FAULTS = {
 class Fault:
     """A fault and when it strikes.
 
-    ``on`` is the n-th matching request (from 1), ``every`` each n-th one, neither means each; ``times``
-    bounds how often it fires. ``method`` narrows it to requests that call this REST method, also inside a
-    batch. ``after`` lets the request have its effect first. ``per_command`` strikes single commands, inside
-    a batch too, instead of whole requests (kinds ``time_limit``, ``query_limit`` and ``server_error``).
-    ``seconds`` is how long a hang or a slow body lasts, ``location`` where a redirect points.
+    It strikes the n-th matching request with ``on`` (from 1), each n-th one with ``every``, else each one,
+    at most ``times`` times. ``method`` restricts it to requests that call this REST method, also inside a
+    batch. With ``after`` the request has its effect first. With ``per_command`` it strikes single commands,
+    also inside a batch, instead of whole requests (kinds ``time_limit``, ``query_limit``, ``server_error``).
+    ``seconds`` is the length of a hang or a slow body, ``location`` the target of a redirect.
     """
 
     kind: Kind
@@ -64,10 +64,10 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
-            raise ValueError(f"no fault {self.kind!r}; there are {', '.join(get_args(Kind))}")
+            raise ValueError(f"unknown fault {self.kind!r}; use one of {', '.join(get_args(Kind))}")
 
     def strikes(self, methods: Iterable[str]) -> bool:
-        """Count a request that calls these methods, and tell whether the fault hits it."""
+        """Count a request that calls these methods; True if the fault strikes it."""
         if self.method is not None and self.method.lower() not in methods:
             return False
         self.seen += 1
@@ -78,13 +78,13 @@ class Fault:
         return hit
 
     def error(self) -> RestError:
-        """The refusal of a JSON fault."""
+        """The REST error of a fault that is answered in JSON."""
         return RestError(*JSON_FAULTS.get(self.kind, errors.SERVER_ERROR))
 
     def response(self, real: Response | None = None) -> Response:
-        """What the client gets unless it is an ``error``; ``real`` when the effect came first."""
+        """The response of any other fault; ``real`` is the true response if the effect came first."""
         if self.kind in HTML_FAULTS:
-            return _gateway_page(*HTML_FAULTS[self.kind])
+            return error_page(*HTML_FAULTS[self.kind])
         if self.kind == "redirect":
             return Response(302, {"Location": self.location, "Content-Type": "text/html"}, b"")
         if self.kind == "not_json":
@@ -94,18 +94,12 @@ class Fault:
 
     @property
     def follows_effect(self) -> bool:
-        """Whether the call runs first; a slow body is always the body of a real reply."""
+        """Whether the call runs first, as it always does for a slow body."""
         return self.after or self.kind == "slow_body"
 
 
-def _gateway_page(status: int, reason: str) -> Response:
-    title = f"{status} {reason}"
-    page = f"<html><head><title>{title}</title></head><body><center><h1>{title}</h1></center></body></html>"
-    return html(status, page)
-
-
 def pick(faults: Iterable[Fault], methods: Iterable[str], per_command: bool = False) -> Fault | None:
-    """The first fault that strikes a request calling these methods; every matching fault counts it."""
+    """The first fault that strikes a request calling these methods; each matching fault counts it."""
     called = {method.lower() for method in methods}
     hits = [fault for fault in faults if fault.per_command == per_command and fault.strikes(called)]
     return hits[0] if hits else None

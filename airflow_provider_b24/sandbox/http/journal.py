@@ -1,4 +1,4 @@
-"""The journal: every HTTP request in order, with no secret in it."""
+"""The journal: every HTTP request in order, without secrets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OAUTH_SECRETS = SECRETS | {"code"}
 
 @dataclass
 class JournalEntry:
-    """One HTTP request. ``params`` and ``body`` are JSON values, ``commands`` those of a batch."""
+    """One HTTP request. ``params`` and ``body`` are JSON values; a batch has ``commands``."""
 
     time: float
     source: str
@@ -39,7 +39,7 @@ class JournalEntry:
 
 
 def open_entry(request: Request, now: float, in_full: bool = True) -> JournalEntry:
-    """An entry for a request that has just arrived; the rest is filled in while it is answered."""
+    """An entry for a request that has just arrived; the rest is filled in later."""
     entry = JournalEntry(
         time=now,
         source=request.source,
@@ -56,14 +56,14 @@ def open_entry(request: Request, now: float, in_full: bool = True) -> JournalEnt
 
 
 def masked(value: Any, secrets: set[str] = SECRETS) -> Any:
-    """The value with its secrets replaced, at the top where the portal reads them."""
+    """The value with its secrets masked, at the top level, where the portal reads them."""
     if not isinstance(value, Mapping):
         return value
     return {name: MASK if str(name).lower() in secrets else inner for name, inner in value.items()}
 
 
 def masked_path(path: str) -> str:
-    """The path without the webhook's code, also where the rest of the path is wrong."""
+    """The path without the webhook's code, even if the rest of the path is wrong."""
     before, rest, after = path.partition("/rest/")
     parts = after.split("/")
     if len([part for part in parts if part]) < 2:

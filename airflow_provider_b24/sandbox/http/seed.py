@@ -1,4 +1,4 @@
-"""A portal with people in it, for demos and tests: contact 82 of the documentation's example among them."""
+"""A portal with sample data for demos and tests, including contact 82 of the documentation's example."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ GENERATED_COMPANIES = range(50, 62)
 def seeded_portal(**kwargs: Any) -> Portal:
     """A portal with some fifty contacts, two dozen companies, four webhooks and an application.
 
-    ``kwargs`` go to ``Portal``. User 1 is an administrator; 7 may not change contacts; 8 has no CRM
-    access; 9's webhook lacks the scope.
+    ``kwargs`` go to ``Portal``. User 1 is an administrator, user 7 may not change contacts, user 8 has no
+    CRM access, and the webhook of user 9 lacks the scope ``crm``.
     """
     portal = Portal(**kwargs)
     _add_companies(portal)

@@ -1,4 +1,4 @@
-"""The portal behind a socket: threads, HTTP/1.1 with kept-alive connections, TLS, and faults acted out."""
+"""The portal behind a socket: threads, HTTP/1.1 with kept-alive connections, TLS, and network faults."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socketserver
 import ssl
 import struct
 import threading
+from collections.abc import Iterator
 from http.client import responses
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
@@ -26,7 +27,7 @@ SLOW_PIECES = 10
 
 
 class PortalServer:
-    """Serves a portal from a thread of its own; a context manager. ``port`` 0 takes a free one."""
+    """Serves a portal from its own thread; a context manager. ``port`` 0 takes a free port."""
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class PortalServer:
         return self
 
     def stop(self) -> None:
-        """Stop serving and cut every connection."""
+        """Stop serving and close every connection."""
         if self._thread is not None:
             self._listener.shutdown()
             self._thread.join()
@@ -82,13 +83,13 @@ class PortalServer:
         self.stop()
 
     def connection_uri(self, user_id: int = 1, code: str = DEMO_CODE, **extra: Any) -> str:
-        """The portal as an Airflow connection URI; ``extra`` joins the connection's extra fields."""
+        """An Airflow connection URI; ``extra`` is added to the connection's extra fields."""
         scheme = "https" if self._context else "http"
         extras = urlencode({"__extra__": json.dumps(self._extra(extra))})
         return f"bitrix24://{user_id}:{quote(code, safe='')}@{self.host}:{self.port}/{scheme}?{extras}"
 
     def connection_json(self, user_id: int = 1, code: str = DEMO_CODE, **extra: Any) -> str:
-        """The portal as an Airflow connection in JSON; ``extra`` joins the connection's extra fields."""
+        """An Airflow connection in JSON; ``extra`` is added to the connection's extra fields."""
         scheme = "https" if self._context else "http"
         connection = {
             "conn_type": "bitrix24",
@@ -111,7 +112,7 @@ def _server_context(certfile: str, keyfile: str | None) -> ssl.SSLContext:
 
 
 class Listener(socketserver.ThreadingTCPServer):
-    """Accepts connections; each is served by a daemon thread until it ends."""
+    """Accepts connections; a daemon thread serves each until it ends."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -128,7 +129,7 @@ class Listener(socketserver.ThreadingTCPServer):
         super().__init__(address, Conversation)
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a socket; its TLS handshake is left to its own thread."""
+        """Accept a socket; its own thread does the TLS handshake."""
         accepted, address = super().get_request()
         if self.context is not None:
             accepted = self.context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
@@ -138,15 +139,15 @@ class Listener(socketserver.ThreadingTCPServer):
         return accepted, address
 
     def number_of(self, connection: socket.socket) -> int:
-        """How many connections there were when this one was accepted, itself included."""
+        """The number of a connection, counted from 1."""
         with self._lock:
             return self._open.get(connection, 0)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection; one that is to be reset must not send its FIN first."""
+        """Close a connection; a connection to reset must not send its FIN first."""
         with self._lock:
             self._open.pop(request, None)
-        if _is_to_be_reset(request):
+        if _must_be_reset(request):
             self.close_request(request)
         else:
             super().shutdown_request(request)
@@ -162,10 +163,10 @@ class Listener(socketserver.ThreadingTCPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away or distrust the certificate are no news here."""
+        """Ignore clients that disconnect or do not trust the certificate."""
 
 
-def _is_to_be_reset(connection: Any) -> bool:
+def _must_be_reset(connection: Any) -> bool:
     with contextlib.suppress(OSError):
         linger = connection.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(RESET_ON_CLOSE))
         return bool(linger == RESET_ON_CLOSE)
@@ -173,7 +174,7 @@ def _is_to_be_reset(connection: Any) -> bool:
 
 
 class Conversation(BaseHTTPRequestHandler):
-    """One connection: reads requests, lets the portal answer, sends answers or acts out their faults."""
+    """One connection: reads requests, lets the portal answer, and sends the responses or their faults."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -194,21 +195,33 @@ class Conversation(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        length = self.headers.get("Content-Length", "0")
-        body = self.rfile.read(int(length)) if length.isdigit() else b""
-        response = self._response(body)
-        acts = {
+        response = self._response(self._body())
+        faults = {
             "reset": self._reset,
             "hang": self._hang,
             "truncated": self._truncate,
-            "slow_body": self._dribble,
+            "slow_body": self._send_slowly,
         }
-        acts.get(response.fault or "", self._send)(response)
+        faults.get(response.fault or "", self._send)(response)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return b"".join(self._chunks())
+        length = self.headers.get("Content-Length", "0")
+        return self.rfile.read(int(length)) if length.isdigit() else b""
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.rfile.readline().partition(b";")[0] or b"0", 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass  # trailers
 
     def _response(self, body: bytes) -> Response:
         source = str(self.client_address[0])
         if self.path.startswith(control.PREFIX):
-            return control.answer(self.server, self.command, self.path, body, source)
+            connections = self.server.connections
+            return control.answer(self.server.portal, connections, self.command, self.path, body, source)
         headers = {name: str(value) for name, value in self.headers.items()}
         return self.server.portal.handle(self.command, self.path, headers, body, source, self.number)
 
@@ -228,7 +241,7 @@ class Conversation(BaseHTTPRequestHandler):
         self.wfile.write(_head(response, len(response.body)) + half)
         self.close_connection = True
 
-    def _dribble(self, response: Response) -> None:
+    def _send_slowly(self, response: Response) -> None:
         self.wfile.write(_head(response, len(response.body)))
         step = len(response.body) // SLOW_PIECES + 1
         for at in range(0, len(response.body), step):
@@ -236,7 +249,7 @@ class Conversation(BaseHTTPRequestHandler):
             self.wfile.write(response.body[at : at + step])
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Stay silent: the journal is the log, and request lines hold webhooks."""
+        """Log nothing: the journal is the log, and request lines contain webhooks."""
 
 
 def _head(response: Response, length: int) -> bytes:

@@ -1,4 +1,4 @@
-"""batch: up to 50 calls in one request, run one after another, each with an outcome of its own."""
+"""batch: up to 50 calls in one request, run one after another, each with its own result."""
 
 from __future__ import annotations
 
@@ -15,34 +15,47 @@ MAX_COMMANDS = 50
 FORBIDDEN = {"batch", "download", "upload"}
 REFERENCE = re.compile(r"\$(result|next|total|error|time)(\S*)", re.IGNORECASE)
 STEP = re.compile(r"\[([^\]]+)\]")
+MISSING = ""
+"""What a reference becomes that leads nowhere: in a filter it is no condition."""
 
 Run = Callable[[str, dict[php.Key, Any]], tuple[Answer, dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One entry of ``cmd``: its key, the method, and the parameters of its query string."""
+    """One entry of ``cmd``: its key and position, the method, and the parameters of its query string."""
 
     key: php.Key
+    position: int
     method: str
     params: dict[php.Key, Any]
+    may_refer: bool
+    """Whether a parameter may refer to an earlier command."""
 
 
 def commands(params: dict[php.Key, Any]) -> list[Command]:
-    """The commands of a batch in order. Values that are no strings are skipped without a word."""
+    """The commands of a batch in order.
+
+    The first 50 entries count, whatever they are; those among them that are not strings are skipped.
+    """
     cmd = _any_case(params, "cmd")
     if not php.is_array(cmd):
         return []
-    return [_command(key, text) for key, text in php.pairs(cmd) if isinstance(text, str)]
+    return [
+        _command(key, position, text)
+        for position, (key, text) in enumerate(php.pairs(cmd))
+        if isinstance(text, str) or position >= MAX_COMMANDS
+    ]
 
 
-def _command(key: php.Key, text: str) -> Command:
-    path, _, query = text.partition("#")[0].partition("?")
-    return Command(key, path.lower(), php.parse_str(query))
+def _command(key: php.Key, position: int, text: Any) -> Command:
+    path, _, query = php.to_text(text).partition("#")[0].partition("?")
+    may_refer = "$" in query or "%24" in query
+    return Command(key, position, path.lower(), php.parse_str(query), may_refer)
 
 
 def halts(params: dict[php.Key, Any]) -> bool:
-    """Whether the batch stops at its first failure; by PHP's truth, so ``"false"`` stops too."""
+    """Whether the batch stops at its first failure. PHP decides: ``"false"`` is true."""
     return php.is_truthy(_any_case(params, "halt"))
 
 
@@ -51,8 +64,8 @@ def _any_case(params: dict[php.Key, Any], name: str) -> Any:
 
 
 @dataclass
-class Outcomes:
-    """What a batch answers: five maps by the commands' keys."""
+class Results:
+    """A batch's answer: five maps by the commands' keys."""
 
     result: dict[php.Key, Any] = field(default_factory=dict)
     result_error: dict[php.Key, Any] = field(default_factory=dict)
@@ -61,7 +74,7 @@ class Outcomes:
     result_time: dict[php.Key, Any] = field(default_factory=dict)
 
     def succeed(self, key: php.Key, answer: Answer, time: dict[str, Any]) -> None:
-        """Keep a command's answer."""
+        """Store a command's answer."""
         self.result[key] = answer.result
         self.result_time[key] = time
         if answer.total is not None:
@@ -70,12 +83,12 @@ class Outcomes:
             self.result_next[key] = answer.next
 
     def fail(self, key: php.Key, error: RestError) -> None:
-        """Keep a command's error; a missing scope comes without its text."""
+        """Store a command's error; that of a missing scope has no text."""
         text = "" if error.code == "insufficient_scope" else error.text
         self.result_error[key] = error.body() | {"error_description": text}
 
     def body(self) -> dict[str, Any]:
-        """The five maps; PHP turns one whose keys happen to be 0..n, or that is empty, into a list."""
+        """The five maps; PHP turns a map that is empty or has the keys 0..n into a list."""
         return {name: _list_or_map(value) for name, value in vars(self).items()}
 
 
@@ -84,63 +97,62 @@ def _list_or_map(values: dict[php.Key, Any]) -> Any:
 
 
 def run(found: list[Command], halt: bool, run_one: Run) -> dict[str, Any]:
-    """Run the commands in order; ``run_one`` executes one and returns its answer and time block."""
-    outcomes = Outcomes()
-    for position, command in enumerate(found):
+    """Run the commands in order; ``run_one`` runs one and returns its answer and time block."""
+    results = Results()
+    for command in found:
         try:
-            _check(command, position)
-            answer, time = run_one(command.method, resolved(command.params, outcomes))
-            outcomes.succeed(command.key, answer, time)
+            _check(command)
+            params = resolved(command.params, results) if command.may_refer else command.params
+            answer, time = run_one(command.method, params)
+            results.succeed(command.key, answer, time)
         except RestError as error:
-            outcomes.fail(command.key, error)
+            results.fail(command.key, error)
             if halt:
                 break
-    return outcomes.body()
+    return results.body()
 
 
-def _check(command: Command, position: int) -> None:
-    if position >= MAX_COMMANDS:
+def _check(command: Command) -> None:
+    if command.position >= MAX_COMMANDS:
         raise RestError(400, "ERROR_BATCH_LENGTH_EXCEEDED", "Max batch length exceeded")
     if command.method in FORBIDDEN:
         raise RestError(405, "ERROR_BATCH_METHOD_NOT_ALLOWED", "Method is not allowed for batch usage")
 
 
-def resolved(params: Any, outcomes: Outcomes) -> Any:
-    """The parameters with every reference to an earlier command's outcome replaced."""
+def resolved(params: Any, results: Results) -> Any:
+    """The parameters with every reference to an earlier command replaced."""
     if isinstance(params, dict):
-        return {name: resolved(value, outcomes) for name, value in params.items()}
-    return _dereferenced(params, outcomes) if "$" in params else params
+        return {name: resolved(value, results) for name, value in params.items()}
+    return _dereferenced(params, results) if "$" in params else params
 
 
-def _dereferenced(text: str, outcomes: Outcomes) -> Any:
+def _dereferenced(text: str, results: Results) -> Any:
     replaced = text
     for match in REFERENCE.finditer(text):
         steps = STEP.findall(match[2])
         if not steps:
             continue
-        value = _follow(_source(match[1], outcomes), steps)
+        value = _follow(_source(match[1], results), steps)
         if match[0] == text:
             return value
         replaced = replaced.replace(match[0], php.to_text(value))
     return replaced
 
 
-def _source(name: str, outcomes: Outcomes) -> Any:
-    # Array keys in PHP are case-sensitive: the pattern finds $RESULT, the lookup then does not.
+def _source(name: str, results: Results) -> Any:
+    # Array keys in PHP are case-sensitive: the pattern matches $RESULT, the lookup does not.
     return {
-        "result": outcomes.result,
-        "next": outcomes.result_next,
-        "total": outcomes.result_total,
-        "error": outcomes.result_error,
-        "time": outcomes.result_time,
+        "result": results.result,
+        "next": results.result_next,
+        "total": results.result_total,
+        "error": results.result_error,
+        "time": results.result_time,
     }.get(name)
 
 
 def _follow(value: Any, steps: list[str]) -> Any:
-    # A step that leads nowhere ends the walk where it stands, so a wrong reference yields something bigger.
     for step in steps:
-        inner = php.item(value, php.key(step))
-        if inner is None:
-            break
-        value = inner
+        value = php.item(value, php.key(step))
+        if value is None:
+            return MISSING
     return value

@@ -1,78 +1,114 @@
-"""event.bind and the offline queue event.offline.*: applications only, no handler is ever called."""
+"""event.bind and the offline queue event.offline.*: for applications only; handlers are never called."""
 
 from __future__ import annotations
 
 import secrets
 from typing import Any
 
-from airflow_provider_b24.sandbox.methods.listing import PAGE
+from airflow_provider_b24.sandbox.methods.listing import Group, parse_condition, sort_key
+from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Answer, Call, Method
-from airflow_provider_b24.sandbox.model.errors import RestError
+from airflow_provider_b24.sandbox.model.calls import PAGE, Answer, Call
+from airflow_provider_b24.sandbox.model.errors import OBJECT_DENIED, RestError
 from airflow_provider_b24.sandbox.model.offline_queue import OfflineEvent
 from airflow_provider_b24.sandbox.model.state import State
 
-EVENTS = {f"ONCRM{kind}{verb}" for kind in ("CONTACT", "COMPANY") for verb in ("ADD", "UPDATE", "DELETE")}
+KINDS = ("CONTACT", "COMPANY", "DEAL", "LEAD", "QUOTE")
+EVENTS = {f"ONCRM{kind}{verb}" for kind in KINDS for verb in ("ADD", "UPDATE", "DELETE")}
 
 
 def bind(state: State, call: Call) -> bool:
-    """event.bind: remember a handler; nothing is ever delivered to it."""
-    name = php.to_text(call.params.get("event") or call.params.get("EVENT")).upper()
+    """event.bind: remember a handler; nothing is delivered to it. Offline events need an administrator."""
+    name = php.to_text(call.any_case("EVENT")).upper()
     if name not in EVENTS:
         raise RestError(400, "ERROR_EVENT_NOT_FOUND", "Event not found")
-    if call.params.get("event_type") == "offline" and not call.caller.user.admin:
-        raise RestError(403, "ACCESS_DENIED", "Access denied!")
+    if call.any_case("EVENT_TYPE") == "offline":
+        _check_administrator(call)
     state.events.handlers.append({**php.to_json(call.params), "event": name})
     return True
 
 
 def offline_get(state: State, call: Call) -> dict[str, Any]:
-    """event.offline.get: removes what it returns, or with ``clear=0`` reserves it under a process id."""
-    limit = php.to_int(call.params.get("limit", PAGE)) or PAGE
-    rows = state.events.waiting(php.is_truthy(call.params.get("error", 0)))[:limit]
+    """event.offline.get: removes what it returns, or with ``clear=0`` reserves it under a process id.
+
+    With ``process_id`` it returns what is already reserved under that id.
+    """
+    _check_administrator(call)
+    failed = php.is_truthy(call.params.get("error", 0))
+    process_id = php.to_text(call.any_case("PROCESS_ID"))
+    if process_id:
+        rows = state.events.reserved(process_id, failed)
+    else:
+        limit = php.to_int(call.params.get("limit", PAGE))
+        rows = _chosen(state.events.reserved(failed=failed), call)[: limit if limit > 0 else PAGE]
     if php.is_truthy(call.params.get("clear", 1)):
         state.events.remove(rows)
         return {"process_id": None, "events": [row.row() for row in rows]}
-    process_id = secrets.token_hex(16)
+    process_id = process_id or secrets.token_hex(16)
     for row in rows:
         row.process_id = process_id
     return {"process_id": process_id, "events": [row.row() for row in rows]}
 
 
 def offline_list(state: State, call: Call) -> Answer:
-    """event.offline.list: looks without taking, 50 a page."""
-    rows = state.events.all()
-    start = max(0, call.start or 0)
-    end = start + PAGE
-    page = [row.row() | {"PROCESS_ID": row.process_id, "ERROR": row.error} for row in rows[start:end]]
-    return Answer(page, total=len(rows), next=end if end < len(rows) else None)
+    """event.offline.list: events without reserving them, 50 a page."""
+    _check_administrator(call)
+    rows = _chosen(state.events.all(), call)
+    return Answer.page([_listed(row) for row in rows], call.start)
 
 
 def offline_clear(state: State, call: Call) -> bool:
-    """event.offline.clear: forget reserved events, all of a process or those named."""
-    state.events.remove(_reserved(state, call))
+    """event.offline.clear: remove reserved events, all of a process or those named."""
+    _check_administrator(call)
+    state.events.remove(_named(state, call))
     return True
 
 
 def offline_error(state: State, call: Call) -> bool:
-    """event.offline.error: give reserved events back, marked as failed."""
-    for row in _reserved(state, call):
+    """event.offline.error: return reserved events to the queue, marked as failed."""
+    _check_administrator(call)
+    for row in _named(state, call):
         row.process_id, row.error = "", 1
     return True
 
 
-def _reserved(state: State, call: Call) -> list[OfflineEvent]:
-    process_id = php.to_text(call.params.get("process_id"))
+def _check_administrator(call: Call) -> None:
+    if not call.caller.user.admin:
+        raise RestError(*OBJECT_DENIED)
+
+
+def _listed(row: OfflineEvent) -> dict[str, Any]:
+    return row.row() | {"PROCESS_ID": row.process_id, "ERROR": row.error}
+
+
+def _chosen(rows: list[OfflineEvent], call: Call) -> list[OfflineEvent]:
+    parsed = [parse_condition(key, value) for key, value in php.pairs(call.array("filter") or {})]
+    group = Group(tuple(condition for condition in parsed if condition is not None))
+    found = [(row, _sortable(row)) for row in rows]
+    found = [(row, record) for row, record in found if group.holds(record)]
+    for name, way in reversed(php.pairs(call.array("order") or {})):
+        descending = php.to_text(way).upper() == "DESC"
+        found.sort(key=lambda pair: sort_key(pair[1].get(str(name).upper())), reverse=descending)
+    return [row for row, _ in found]
+
+
+def _sortable(row: OfflineEvent) -> dict[str, Any]:
+    return _listed(row) | {"ID": row.id}
+
+
+def _named(state: State, call: Call) -> list[OfflineEvent]:
+    process_id = php.to_text(call.any_case("PROCESS_ID"))
     if not process_id:
         text = "Argument 'PROCESS_ID' is null or empty"
         raise RestError(400, "ERROR_ARGUMENT", text, argument="PROCESS_ID")
     rows = [row for row in state.events.all() if row.process_id == process_id]
     ids, messages = call.params.get("id"), call.params.get("message_id")
     if php.is_array(ids):
-        wanted = {php.to_int(value) for _, value in php.pairs(ids)}
+        wanted = {php.to_int(value) for value in php.values(ids)}
         rows = [row for row in rows if row.id in wanted]
     if php.is_array(messages):
-        named = {value for _, value in php.pairs(messages)}
+        # The server uses only texts of 32 characters.
+        named = {php.to_text(value) for value in php.values(messages) if len(php.to_text(value)) == 32}
         rows = [row for row in rows if row.message_id in named]
     return rows
 

@@ -1,120 +1,82 @@
-"""crm.item.get and crm.item.list for contacts (3) and companies (4): camelCase keys, ids as ints."""
+"""crm.item.*: CRM records of every kind and smart processes; camelCase names, typed values."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_b24.sandbox.methods.listing import Condition, Listing
-from airflow_provider_b24.sandbox.methods.records import COMPANY, CONTACT, MULTIPLE, Kind, multiple
+from airflow_provider_b24.sandbox.methods.listing import Condition, Group, Listing, parse_condition, split_key
+from airflow_provider_b24.sandbox.methods.method import Method
+from airflow_provider_b24.sandbox.methods.records import MULTIPLE, multiple, typed
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Answer, Call, Method
+from airflow_provider_b24.sandbox.model.calls import Answer, Call
 from airflow_provider_b24.sandbox.model.errors import ITEM_DENIED, RestError, bad_argument
-from airflow_provider_b24.sandbox.model.state import Record, State
+from airflow_provider_b24.sandbox.model.records import Record
+from airflow_provider_b24.sandbox.model.schema import Kind
+from airflow_provider_b24.sandbox.model.state import State
 
-COMMON_FIELDS = {
-    "id": "ID",
-    "createdTime": "DATE_CREATE",
-    "updatedTime": "DATE_MODIFY",
-    "createdBy": "CREATED_BY_ID",
-    "updatedBy": "MODIFY_BY_ID",
-    "assignedById": "ASSIGNED_BY_ID",
-    "opened": "OPENED",
-    "comments": "COMMENTS",
-}
-
-
-@dataclass(frozen=True)
-class ItemType:
-    """An entity type of crm.item.*: the records behind it and its field names."""
-
-    id: int
-    kind: Kind
-    fields: dict[str, str]
-
-    def load(self, state: State, record_id: int) -> Record:
-        """A record with the upper-case names of all its fields, COMPANY_IDS in link order."""
-        record = self.kind.load(state, record_id) or {"ID": record_id}
-        if self.kind is CONTACT:
-            record["COMPANY_ID"] = record.get("COMPANY_ID") or 0
-            record["COMPANY_IDS"] = [row.company_id for row in state.rows(record_id)]
-        return record
-
-    def item(self, record: Record) -> dict[str, Any]:
-        """A record as crm.item.get returns it."""
-        values = [line for name in MULTIPLE for line in multiple(record["ID"], name, record.get(name))]
-        lines: list[dict[str, Any]] = [{_camel(key): value for key, value in line.items()} for line in values]
-        for line in lines:
-            line["id"] = int(line["id"])
-        return {
-            **{name: record.get(upper) for name, upper in self.fields.items()},
-            "phone": next((line["value"] for line in lines if line["typeId"] == "PHONE"), ""),
-            "email": next((line["value"] for line in lines if line["typeId"] == "EMAIL"), ""),
-            "fm": lines,
-            "entityTypeId": self.id,
-        }
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.lower().split("_")
-    return head + "".join(word.capitalize() for word in rest)
-
-
-TYPES = {
-    3: ItemType(
-        id=3,
-        kind=CONTACT,
-        fields={
-            **COMMON_FIELDS,
-            "name": "NAME",
-            "secondName": "SECOND_NAME",
-            "lastName": "LAST_NAME",
-            "post": "POST",
-            "typeId": "TYPE_ID",
-            "sourceId": "SOURCE_ID",
-            "companyId": "COMPANY_ID",
-            "companyIds": "COMPANY_IDS",
-        },
-    ),
-    4: ItemType(
-        id=4,
-        kind=COMPANY,
-        fields={**COMMON_FIELDS, "title": "TITLE", "typeId": "COMPANY_TYPE", "industry": "INDUSTRY"},
-    ),
-}
+LINKS = {"companyIds": "company", "contactIds": "contact"}
 
 
 def get(state: State, call: Call) -> dict[str, Any]:
     """crm.item.get: ``{"item": {...}}``."""
-    item_type = _item_type(call)
-    record_id = php.to_int(_required(call, "id"))
-    _check_read(call)
-    if record_id in item_type.kind.hidden(state):
-        raise RestError(*ITEM_DENIED)
-    if record_id not in item_type.kind.records(state):
-        raise RestError(400, "NOT_FOUND", "Element not found")
-    return {"item": item_type.item(item_type.load(state, record_id))}
+    kind, record_id = _kind(state, call), php.to_int(_required(call, "id"))
+    return {"item": _item(kind, _existing(state, call, kind, record_id))}
 
 
 def list_items(state: State, call: Call) -> Answer:
-    """crm.item.list: ``{"items": [...]}``, 50 a page; what the caller may not read is left out."""
-    item_type = _item_type(call)
+    """crm.item.list: ``{"items": [...]}``, 50 a page, without what the caller may not read."""
+    kind = _kind(state, call)
     _check_read(call)
-    question = Listing(_conditions(call, item_type), _order(call, item_type), call.start or 0)
-    kind = item_type.kind
-    answer = question.answer(
-        kind.records(state), lambda record_id: item_type.load(state, record_id), kind.hidden(state)
+    listing = Listing(_group(_array(call, "filter"), kind), _order(call, kind), call.start or 0)
+    answer = listing.answer(
+        state.table(kind.name),
+        lambda record_id: state.get(kind.name, record_id) or {},
+        version=state.links_version(kind.name),
     )
-    selected = [str(name) for _, name in php.pairs(call.array("select") or [])]
-    answer.result = {"items": [_selected(item_type, record, selected) for record in answer.result]}
+    selected = [str(name) for name in php.values(_array(call, "select"))]
+    answer.result = {"items": [_selected(kind, record, selected) for record in answer.result]}
     return answer
 
 
-def _item_type(call: Call) -> ItemType:
-    item_type = TYPES.get(php.to_int(_required(call, "entityTypeId")))
-    if item_type is None:
+def fields(state: State, call: Call) -> dict[str, Any]:
+    """crm.item.fields: ``{"fields": {...}}`` by the names of crm.item.*."""
+    kind = _kind(state, call)
+    return {"fields": {name: field.describe(upper_name=True) for name, field in kind.items.items()}}
+
+
+def add(state: State, call: Call) -> dict[str, Any]:
+    """crm.item.add: the new item."""
+    kind = _kind(state, call)
+    values = _values(state, call, kind)
+    record_id = state.add(kind.name, None, values)
+    _link(state, call, kind, record_id)
+    return {"item": _item(kind, state.get(kind.name, record_id) or {})}
+
+
+def update(state: State, call: Call) -> dict[str, Any]:
+    """crm.item.update: the changed item. ``companyIds`` and ``contactIds`` replace the bindings."""
+    kind, record_id = _kind(state, call), php.to_int(_required(call, "id"))
+    _existing(state, call, kind, record_id)
+    state.update(kind.name, record_id, _values(state, call, kind))
+    _link(state, call, kind, record_id)
+    return {"item": _item(kind, state.get(kind.name, record_id) or {})}
+
+
+def delete(state: State, call: Call) -> list[Any]:
+    """crm.item.delete: an empty list."""
+    kind, record_id = _kind(state, call), php.to_int(_required(call, "id"))
+    _existing(state, call, kind, record_id)
+    _check_update(call)
+    state.delete(kind.name, record_id)
+    return []
+
+
+def _kind(state: State, call: Call) -> Kind:
+    kind = state.kinds.get(php.to_int(_required(call, "entityTypeId")))
+    if kind is None:
         raise RestError(400, "NOT_FOUND", "SPA not found")
-    return item_type
+    return kind
 
 
 def _required(call: Call, name: str) -> Any:
@@ -123,39 +85,152 @@ def _required(call: Call, name: str) -> Any:
     return call.params[name]
 
 
+def _array(call: Call, name: str) -> php.Array:
+    value = call.params.get(name)
+    if value is None:
+        return {}
+    if not php.is_array(value):
+        text = f"Invalid value {{{php.to_text(value)}}} to match with parameter {{{name}}}."
+        raise RestError(400, "100", f"{text} Should be value of type array.")
+    return value
+
+
 def _check_read(call: Call) -> None:
     user = call.caller.user
     if not user.crm_access or not user.can_read:
         raise RestError(*ITEM_DENIED)
 
 
-def _conditions(call: Call, item_type: ItemType) -> list[Condition]:
-    found = [Condition.read(key, value) for key, value in php.pairs(call.array("filter") or {})]
-    for condition in found:
-        if condition.field not in item_type.fields:
-            raise bad_argument(f"Invalid filter: field '{condition.field}' is not allowed in filter")
-    return [Condition(one.operator, item_type.fields[one.field], one.value) for one in found]
+def _check_update(call: Call) -> None:
+    _check_read(call)
+    if not call.caller.user.can_update:
+        raise RestError(400, "ACCESS_DENIED", "Access denied.")
 
 
-def _order(call: Call, item_type: ItemType) -> list[tuple[str, bool]]:
+def _existing(state: State, call: Call, kind: Kind, record_id: int) -> Record:
+    _check_read(call)
+    if record_id in state.table(kind.name).hidden:
+        raise RestError(*ITEM_DENIED)
+    record = state.get(kind.name, record_id)
+    if record is None:
+        raise RestError(400, "NOT_FOUND", "Element not found")
+    return record
+
+
+def _values(state: State, call: Call, kind: Kind) -> Record:
+    _required(call, "fields")
+    given = _array(call, "fields")
+    _check_update(call)
+    for name, value in php.pairs(given):
+        if name in LINKS:
+            _check_exist(state, str(name), _ids(value))
+    return {
+        kind.items[str(name)].name: typed(kind.items[str(name)].type, value)
+        for name, value in php.pairs(given)
+        if name in kind.items and not kind.items[str(name)].read_only and name not in LINKS
+    }
+
+
+def _check_exist(state: State, name: str, ids: Iterable[int]) -> None:
+    if any(number not in state.table(LINKS[name]) for number in ids):
+        raise RestError(400, "CRM_FIELD_ERROR_VALUE_NOT_VALID", f'Invalid value of field "{name}"')
+
+
+def _ids(value: Any) -> list[int]:
+    return [number for number in map(php.to_int, php.values(value)) if number > 0]
+
+
+def _link(state: State, call: Call, kind: Kind, record_id: int) -> None:
+    name = "companyIds" if kind.name == "contact" else "contactIds"
+    several = php.item(call.params.get("fields"), name)
+    single = php.item(call.params.get("fields"), name.removesuffix("s"))
+    if kind.name in state.links and several is not None:
+        state.relink(kind.name, record_id, _ids(several))
+    elif kind.name in state.links and single is not None:
+        state.move(kind.name, record_id, php.to_int(single))
+
+
+def _group(given: php.Array, kind: Kind) -> Group:
+    parts: list[Condition | Group] = []
+    any_of = False
+    for key, value in php.pairs(given):
+        if str(key).lower() == "logic":
+            any_of = php.to_text(value).upper() == "OR"
+        elif isinstance(key, int):
+            parts += [_group(value, kind)] if php.is_array(value) else []
+        else:
+            parts += _condition(key, value, kind)
+    return Group(tuple(parts), any_of)
+
+
+def _condition(key: str, value: Any, kind: Kind) -> list[Condition]:
+    operator, name = split_key(key)
+    if name not in kind.items:
+        raise bad_argument(f"Invalid filter: field '{name}' is not allowed in filter")
+    condition = parse_condition(operator + kind.items[name].name, value)
+    return [] if condition is None else [condition]
+
+
+def _order(call: Call, kind: Kind) -> tuple[tuple[str, bool], ...]:
     order = []
-    for name, way in php.pairs(call.array("order") or {}):
-        if name not in item_type.fields:
+    for name, way in php.pairs(_array(call, "order")):
+        field = "ID" if name == "ID" else kind.items[str(name)].name if name in kind.items else None
+        if field is None:
             raise bad_argument(f"Invalid order: field '{name}' is not allowed in order")
         if php.to_text(way).upper() not in {"ASC", "DESC"}:
             text = f"allowed sort directions are ASC, DESC. But got '{php.to_text(way)}' for field '{name}'"
             raise bad_argument(f"Invalid order: {text}")
-        order.append((item_type.fields[str(name)], php.to_text(way).upper() == "DESC"))
-    return order
+        order.append((field, php.to_text(way).upper() == "DESC"))
+    return tuple(order)
 
 
-def _selected(item_type: ItemType, record: Record, selected: list[str]) -> dict[str, Any]:
-    if selected and item_type.fields.keys() >= set(selected):
-        return {name: record.get(item_type.fields[name]) for name in ["id", *selected]}
-    item = item_type.item(record)
+def _selected(kind: Kind, record: Record, selected: list[str]) -> dict[str, Any]:
+    if selected and kind.items.keys() >= set(selected):
+        return {name: _value(kind, record, name) for name in ["id", *selected]}
+    item = _item(kind, record)
     if not selected or "*" in selected:
         return item
     return {name: value for name, value in item.items() if name in selected or name == "id"}
 
 
-METHODS = {"crm.item.get": Method(get, crm_gate=False), "crm.item.list": Method(list_items, crm_gate=False)}
+def _value(kind: Kind, record: Record, name: str) -> Any:
+    field = kind.items[name]
+    value = record.get(field.name)
+    return (
+        0 if value is None and field.type in {"crm_company", "crm_contact"} and not field.multiple else value
+    )
+
+
+def _item(kind: Kind, record: Record) -> dict[str, Any]:
+    item = {name: _value(kind, record, name) for name in kind.items}
+    if "PHONE" in kind.fields:
+        item |= _reach(record)
+    return item | {"entityTypeId": kind.type_id}
+
+
+def _reach(record: Record) -> dict[str, Any]:
+    values = [line for name in MULTIPLE for line in multiple(record["ID"], name, record.get(name))]
+    lines = [
+        {
+            "id": int(line["ID"]),
+            "valueType": line["VALUE_TYPE"],
+            "value": line["VALUE"],
+            "typeId": line["TYPE_ID"],
+        }
+        for line in values
+    ]
+    return {
+        "phone": next((line["value"] for line in lines if line["typeId"] == "PHONE"), ""),
+        "email": next((line["value"] for line in lines if line["typeId"] == "EMAIL"), ""),
+        "fm": lines,
+    }
+
+
+METHODS = {
+    "crm.item.get": Method(get, crm_gate=False),
+    "crm.item.list": Method(list_items, crm_gate=False),
+    "crm.item.fields": Method(fields, crm_gate=False),
+    "crm.item.add": Method(add, crm_gate=False),
+    "crm.item.update": Method(update, crm_gate=False),
+    "crm.item.delete": Method(delete, crm_gate=False),
+}

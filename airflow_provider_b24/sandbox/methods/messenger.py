@@ -1,12 +1,13 @@
-"""im.notify.* and im.message.add: what was sent is kept in ``Portal.messages``."""
+"""im.notify.* and im.message.add: sent messages are kept in ``Portal.messages``."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Call, Method
+from airflow_provider_b24.sandbox.methods.method import Method
+from airflow_provider_b24.sandbox.model import php, php_json
+from airflow_provider_b24.sandbox.model.calls import Call
 from airflow_provider_b24.sandbox.model.errors import RestError
 from airflow_provider_b24.sandbox.model.state import State
 
@@ -14,39 +15,47 @@ ATTACH_LIMIT = 60_000
 
 
 def notify(state: State, call: Call) -> int:
-    """im.notify.system.add, im.notify.personal.add: a notification; the same TAG replaces the earlier one."""
-    if php.to_int(call.params.get("USER_ID")) <= 0:
+    """im.notify.system.add, im.notify.personal.add: a notification; the same TAG replaces the earlier one.
+
+    TAGs belong to the webhook or application that sent them.
+    """
+    if php.to_int(call.any_case("USER_ID")) <= 0:
         raise RestError(400, "USER_ID_EMPTY", "User ID can't be empty")
     _check_text(call)
-    if call.caller.client_id is None and _tags(call) and not call.params.get("CLIENT_ID"):
-        raise RestError(403, "ACCESS_DENIED", "Access denied! Client ID not specified")
-    tag = call.params.get("TAG")
+    tag = call.any_case("TAG")
     if tag:
-        state.messages[:] = [sent for sent in state.messages if sent["params"].get("TAG") != tag]
+        state.messages[:] = [
+            sent
+            for sent in state.messages
+            if (sent["params"].get("TAG"), sent["sender"]) != (tag, _sender(call))
+        ]
     return _keep(state, call)
 
 
 def message(state: State, call: Call) -> int:
-    """im.message.add: a message into a dialog, in the name of the webhook's owner."""
-    dialog = php.to_text(call.params.get("DIALOG_ID"))
+    """im.message.add: a message to a dialog, sent by the webhook's user."""
+    dialog = php.to_text(call.any_case("DIALOG_ID"))
     if not dialog:
-        raise RestError(400, "USER_ID_EMPTY", "User ID can't be empty")
-    if dialog.startswith("chat") and php.to_int(dialog.removeprefix("chat")) <= 0:
-        raise RestError(400, "CHAT_ID", "Chat ID can't be empty")
-    if not call.params.get("ATTACH"):
+        raise RestError(400, "PARAMS_ERROR", "Incorrect params")
+    if dialog.startswith("chat"):
+        if php.to_int(dialog.removeprefix("chat")) <= 0:
+            raise RestError(400, "CHAT_ID", "Chat ID can't be empty")
+    elif not dialog.startswith("sg") and php.to_int(dialog) not in state.table("user"):
+        raise RestError(400, "USER_NOT_FOUND", "User not found")
+    if not call.any_case("ATTACH"):
         _check_text(call)
     _check_attach(call)
     return _keep(state, call)
 
 
 def _check_text(call: Call) -> None:
-    if not php.to_text(call.params.get("MESSAGE")).strip():
+    if not php.to_text(call.any_case("MESSAGE")).strip():
         raise RestError(400, "MESSAGE_EMPTY", "Message can't be empty")
     _check_attach(call)
 
 
 def _check_attach(call: Call) -> None:
-    attach = call.params.get("ATTACH")
+    attach = call.any_case("ATTACH")
     if attach is None:
         return
     if not php.is_array(attach) and not _is_json(php.to_text(attach)):
@@ -57,21 +66,28 @@ def _check_attach(call: Call) -> None:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        php_json.decode(text.encode())
     except ValueError:
         return False
     return True
 
 
-def _tags(call: Call) -> bool:
-    return bool(call.params.get("TAG") or call.params.get("SUB_TAG"))
+def _sender(call: Call) -> str:
+    """What tells senders apart without revealing a webhook's code."""
+    return call.caller.client_id or f"webhook of user {call.caller.user.id}"
 
 
 def _keep(state: State, call: Call) -> int:
     number = max((sent["id"] for sent in state.messages), default=0) + 1
-    params: dict[Any, Any] = php.to_json(call.params)
+    params: dict[Any, Any] = {str(name).upper(): php.to_json(value) for name, value in call.params.items()}
     state.messages.append(
-        {"id": number, "method": call.method, "from_user": call.caller.user.id, "params": params}
+        {
+            "id": number,
+            "method": call.method,
+            "from_user": call.caller.user.id,
+            "sender": _sender(call),
+            "params": params,
+        }
     )
     return number
 

@@ -1,71 +1,100 @@
-"""crm.contact.* and crm.company.*: the older methods, with upper-case keys and ids as strings."""
+"""crm.contact.*, crm.company.*, crm.deal.*, crm.lead.*, crm.quote.*: upper-case names, values as strings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_b24.sandbox.methods.listing import PAGE, Condition, Listing
+from airflow_provider_b24.sandbox.methods.listing import (
+    Group,
+    Listing,
+    page_start,
+    parse_condition,
+    split_key,
+)
+from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Answer, Call, Method
-from airflow_provider_b24.sandbox.model.errors import bad_request
-from airflow_provider_b24.sandbox.model.state import Binding, Record, Records, State
+from airflow_provider_b24.sandbox.model.calls import Answer, Call
+from airflow_provider_b24.sandbox.model.errors import ELEMENT_NOT_FOUND, RestError, bad_request
+from airflow_provider_b24.sandbox.model.kinds import crm_kinds
+from airflow_provider_b24.sandbox.model.records import Record
+from airflow_provider_b24.sandbox.model.schema import Kind
+from airflow_provider_b24.sandbox.model.state import State
 
 MULTIPLE = ("PHONE", "EMAIL")
-READ_ONLY = {"ID", "COMPANY_ID", "COMPANY_IDS", "DATE_CREATE", "DATE_MODIFY", "CREATED_BY_ID"}
+LINKS = {"COMPANY_IDS", "CONTACT_IDS"}
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Contacts or companies: where they are kept and what is said about them."""
+class Family:
+    """The older methods of one kind of record."""
 
-    title: str
-    records: Callable[[State], Records]
-    load: Callable[[State, int], Record | None]
-    hidden: Callable[[State], set[int]]
-    add: Callable[[State], Callable[..., int]]
-    delete: Callable[[State], Callable[[int], bool]]
+    type_id: int
+    name: str
+
+    def fields(self, state: State, call: Call) -> dict[str, Any]:
+        """crm.*.fields: every field by its name."""
+        return {name: field.describe() for name, field in self._kind(state).fields.items()}
 
     def get(self, state: State, call: Call) -> dict[str, Any]:
-        """crm.*.get: one record with its phones and e-mails."""
-        record = self._existing(state, call, "Not found")
-        return {name: _field(call.id, name, value) for name, value in record.items()}
+        """crm.*.get: one record with its phones and e-mail addresses."""
+        record = self._existing(state, call, bad_request("Not found"))
+        names = [name for name in self._kind(state).fields if name not in LINKS]
+        return {name: _value(call.id, name, record.get(name)) for name in names}
 
     def list(self, state: State, call: Call) -> Answer:
-        """crm.*.list: a page of 50; phones and e-mails only when they are selected."""
+        """crm.*.list: a page of 50; phones, e-mail addresses and users' fields only if they are selected."""
         if not call.caller.user.can_read:
             raise bad_request("Access denied.")
-        question = Listing(_conditions(call), _order(call), _page_start(call.start))
-        answer = question.answer(self.records(state), self._loader(state), self.hidden(state))
-        selected = {str(name) for _, name in php.pairs(call.array("select") or [])}
-        answer.result = [_row(record, selected) for record in answer.result]
+        kind, table = self._kind(state), state.table(self.name)
+        known = kind.fields.keys() - LINKS
+        listing = Listing(
+            Group(tuple(old_conditions(call, known))), old_order(call, known), page_start(call.start)
+        )
+        answer = listing.answer(
+            table, lambda number: state.get(self.name, number) or {}, version=state.links_version(self.name)
+        )
+        names = _shown(kind, {str(name) for name in php.values(call.array("select") or [])})
+        answer.result = [
+            {name: _value(record["ID"], name, record.get(name)) for name in names} for record in answer.result
+        ]
         return answer
 
-    def insert(self, state: State, call: Call) -> int:
+    def add(self, state: State, call: Call) -> int:
         """crm.*.add: the new id."""
         fields = self._writable(call)
-        company_id = php.to_int(php.item(fields, "COMPANY_ID"))
-        record_id = self.add(state)(**_values(fields))
-        if self.title == "Contact" and company_id > 0:
-            state.store(record_id, [Binding(company_id, 10, primary=True)])
+        record_id = state.add(self.name, None, self._values(state, fields))
+        self._link(state, record_id, fields)
         return record_id
 
     def update(self, state: State, call: Call) -> bool:
         """crm.*.update: always true."""
         fields = self._writable(call)
-        record = self._existing(state, call, f"{self.title} is not found")
-        kept = {name: value for name, value in record.items() if name not in {"ID", "COMPANY_ID"}}
-        self.records(state).add(call.id, kept | _values(fields))
-        if self.title == "Contact" and php.item(fields, "COMPANY_ID") is not None:
-            _move(state, call.id, php.to_int(php.item(fields, "COMPANY_ID")))
+        self._existing(state, call, bad_request(f"{self.name.capitalize()} is not found"))
+        state.update(self.name, call.id, self._values(state, fields))
+        self._link(state, call.id, fields)
         return True
 
-    def remove(self, state: State, call: Call) -> bool:
-        """crm.*.delete: the record and its bindings."""
+    def delete(self, state: State, call: Call) -> bool:
+        """crm.*.delete: remove the record and its bindings."""
         self._check_update(call)
-        self._existing(state, call, "Not found")
-        return self.delete(state)(call.id)
+        self._existing(state, call, RestError(*ELEMENT_NOT_FOUND))
+        return state.delete(self.name, call.id)
+
+    def _kind(self, state: State) -> Kind:
+        return state.kinds[self.type_id]
+
+    def _link(self, state: State, record_id: int, fields: php.Array) -> None:
+        if self.name not in state.links:
+            return
+        member = "COMPANY_ID" if self.name == "contact" else "CONTACT_ID"
+        several, single = php.item(fields, f"{member}S"), php.item(fields, member)
+        if php.is_array(several):
+            wanted = [number for number in map(php.to_int, php.values(several)) if number > 0]
+            state.relink(self.name, record_id, wanted)
+        elif single is not None:
+            state.move(self.name, record_id, php.to_int(single))
 
     def _writable(self, call: Call) -> php.Array:
         fields = call.array("fields")
@@ -74,37 +103,73 @@ class Kind:
         self._check_update(call)
         return fields
 
+    def _values(self, state: State, fields: php.Array) -> Record:
+        known = self._kind(state).fields
+        member = "COMPANY_ID" if self.name == "contact" else "CONTACT_ID"
+        derived = LINKS | {member}
+        return {
+            str(name): typed(known[name].type, value)
+            for name, value in php.pairs(fields)
+            if name in known and not known[name].read_only and name not in derived
+        }
+
     def _check_update(self, call: Call) -> None:
         if not call.caller.user.can_update:
             raise bad_request("Access denied.")
 
-    def _existing(self, state: State, call: Call, absent: str) -> Record:
+    def _existing(self, state: State, call: Call, absent: RestError) -> Record:
         if call.id <= 0:
             raise bad_request("ID is not defined or invalid.")
-        if not call.caller.user.can_read or call.id in self.hidden(state):
+        if not call.caller.user.can_read or call.id in state.table(self.name).hidden:
             raise bad_request("Access denied.")
-        record = self.load(state, call.id)
+        record = state.get(self.name, call.id)
         if record is None:
-            raise bad_request(absent)
+            raise absent
         return record
-
-    def _loader(self, state: State) -> Callable[[int], Record]:
-        return lambda record_id: self.load(state, record_id) or {}
 
     def methods(self) -> dict[str, Method]:
         """The methods of this kind by their REST names."""
-        prefix = f"crm.{self.title.lower()}"
-        return {
-            f"{prefix}.get": Method(self.get),
-            f"{prefix}.list": Method(self.list),
-            f"{prefix}.add": Method(self.insert),
-            f"{prefix}.update": Method(self.update),
-            f"{prefix}.delete": Method(self.remove),
-        }
+        verbs = (self.fields, self.get, self.list, self.add, self.update, self.delete)
+        return {f"crm.{self.name}.{verb.__name__}": Method(verb) for verb in verbs}
+
+
+def old_conditions(call: Call, known: Iterable[str]) -> Iterable[Any]:
+    """The conditions of an older list: unknown and wrongly cased fields are dropped, which lists more."""
+    given = array_parameter(call, "filter")
+    for key, value in php.pairs(given):
+        condition = parse_condition(key, value) if split_key(key)[1] in known else None
+        if condition is not None:
+            yield condition
+
+
+def old_order(call: Call, known: Iterable[str]) -> tuple[tuple[str, bool], ...]:
+    """The order of an older list: names in any case, unknown ones are dropped."""
+    given = [(str(name).upper(), way) for name, way in php.pairs(array_parameter(call, "order"))]
+    return tuple((name, php.to_text(way).upper() == "DESC") for name, way in given if name in known)
+
+
+def array_parameter(call: Call, name: str) -> php.Array:
+    """A parameter that must be an array if it is given."""
+    value = call.parameter(name)
+    if value is not None and not php.is_array(value):
+        raise bad_request(f"Parameter '{name}' must be array.")
+    return value if value is not None else {}
+
+
+def typed(kind: str, value: Any) -> Any:
+    """A value as the database keeps it."""
+    if isinstance(value, str) and value.strip():
+        if kind in {"integer", "user", "crm_company", "crm_contact", "crm_category", "crm_deal"}:
+            return php.to_int(value)
+        if kind in {"double", "money"}:
+            return php.to_float(value)
+    if kind == "double" and isinstance(value, int):
+        return float(value)
+    return value
 
 
 def multiple(record_id: int, kind: str, value: Any) -> list[dict[str, str]]:
-    """A phone or e-mail field: a list of values with ids of their own."""
+    """A phone or e-mail field: a list of values, each with its own id."""
     given = [inner for _, inner in php.pairs(value)] if php.is_array(value) else [value] if value else []
     texts = [php.item(inner, "VALUE") if php.is_array(inner) else inner for inner in given]
     offset = record_id * 20 + MULTIPLE.index(kind) * 10
@@ -114,56 +179,30 @@ def multiple(record_id: int, kind: str, value: Any) -> list[dict[str, str]]:
     ]
 
 
-def _field(record_id: int, name: str, value: Any) -> Any:
+def _value(record_id: int, name: str, value: Any) -> Any:
     if name in MULTIPLE:
         return multiple(record_id, name, value)
-    return str(value) if isinstance(value, int) else value
+    return as_text(value)
 
 
-def _row(record: Record, selected: set[str]) -> dict[str, Any]:
-    plain = not selected or "*" in selected
-    shown = {name for name in record if (plain and name not in MULTIPLE) or name in selected} | {"ID"}
-    return {name: _field(record["ID"], name, value) for name, value in record.items() if name in shown}
+def as_text(value: Any) -> Any:
+    """A value as the older methods return it: numbers as strings."""
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _values(fields: php.Array) -> Record:
-    return {str(name): value for name, value in php.pairs(fields) if name not in READ_ONLY}
+def _shown(kind: Kind, selected: set[str]) -> list[str]:
+    every = not selected or "*" in selected
+    return [
+        name
+        for name, field in kind.fields.items()
+        if name == "ID"
+        or (name in selected and name not in LINKS)
+        or (field.is_users_own and "UF_*" in selected)
+        or (every and name not in LINKS and name not in MULTIPLE and not field.is_users_own)
+    ]
 
 
-def _conditions(call: Call) -> list[Condition]:
-    return [Condition.read(key, value) for key, value in php.pairs(call.array("filter") or {})]
-
-
-def _order(call: Call) -> list[tuple[str, bool]]:
-    pairs = php.pairs(call.array("order") or {})
-    return [(str(field).upper(), php.to_text(way).upper() == "DESC") for field, way in pairs]
-
-
-def _page_start(start: int | None) -> int:
-    # The older lists count in pages: an offset inside a page means its first row.
-    return start // PAGE * PAGE if start is not None and start >= 0 else -1 if start else 0
-
-
-def _move(state: State, contact_id: int, company_id: int) -> None:
-    # COMPANY_ID is from before contacts had several companies: one not bound yet replaces the whole set.
-    if company_id not in {row.company_id for row in state.rows(contact_id)}:
-        state.store(contact_id, [Binding(company_id, 10, primary=True)] if company_id > 0 else [])
-
-
-CONTACT = Kind(
-    title="Contact",
-    records=lambda state: state.contacts,
-    load=lambda state, record_id: state.contact(record_id),
-    hidden=lambda state: state.forbidden_contacts,
-    add=lambda state: state.add_contact,
-    delete=lambda state: state.delete_contact,
-)
-COMPANY = Kind(
-    title="Company",
-    records=lambda state: state.companies,
-    load=lambda state, record_id: state.company(record_id),
-    hidden=lambda state: state.forbidden_companies,
-    add=lambda state: state.add_company,
-    delete=lambda state: state.delete_company,
-)
-METHODS = CONTACT.methods() | COMPANY.methods()
+FAMILIES = [Family(kind.type_id, kind.name) for kind in crm_kinds().values()]
+METHODS = {name: method for family in FAMILIES for name, method in family.methods().items()}

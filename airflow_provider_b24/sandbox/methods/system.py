@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow_provider_b24.sandbox.methods.method import Method
+from airflow_provider_b24.sandbox.methods.records import as_text
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Call, Method, User
+from airflow_provider_b24.sandbox.model.calls import Call
 from airflow_provider_b24.sandbox.model.errors import RestError
 from airflow_provider_b24.sandbox.model.state import State
 
-LICENSE = "de_pro100"
+LICENSE = {"LICENSE": "de_pro100", "LICENSE_TYPE": "pro100", "LICENSE_FAMILY": "pro"}
 
 
 def profile(state: State, call: Call) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def profile(state: State, call: Call) -> dict[str, Any]:
 
 
 def scope(state: State, call: Call) -> list[str]:
-    """scope: the scopes of the token in use."""
+    """scope: the scopes of the webhook or token."""
     return sorted(call.caller.scope)
 
 
@@ -37,10 +39,10 @@ def server_time(state: State, call: Call) -> str:
 
 
 def app_info(state: State, call: Call) -> dict[str, Any]:
-    """app.info: short by webhook, the application's card by token."""
+    """app.info: scope and license by webhook, the application's data by token."""
     scopes = sorted(call.caller.scope)
     if call.caller.client_id is None:
-        return {"SCOPE": scopes, "LICENSE": LICENSE}
+        return {"SCOPE": scopes, **LICENSE}
     return {
         "ID": 1,
         "CODE": call.caller.client_id,
@@ -50,50 +52,43 @@ def app_info(state: State, call: Call) -> dict[str, Any]:
         "PAYMENT_EXPIRED": "N",
         "DAYS": None,
         "LANGUAGE_ID": "en",
-        "LICENSE": LICENSE,
+        **LICENSE,
         "SCOPE": scopes,
     }
 
 
 def user_current(state: State, call: Call) -> dict[str, Any]:
     """user.current: needs the scope user."""
-    return _card(call.caller.user)
-
-
-def _card(user: User) -> dict[str, Any]:
-    return {
-        "ID": str(user.id),
-        "ACTIVE": user.active,
-        "NAME": user.name,
-        "LAST_NAME": user.last_name,
-        "EMAIL": f"{user.name}.{user.last_name}@example.com".lower(),
-        "TIME_ZONE": "",
-    }
+    record = state.table("user").get(call.caller.user.id) or {}
+    return {name: as_text(value) for name, value in record.items()}
 
 
 def method_get(known: dict[str, Method]) -> Method:
-    """method.get: whether a method exists and the scope allows it (rights in the CRM do not count)."""
+    """method.get: whether a method exists and the scope allows it; CRM permissions do not count."""
 
     def run(state: State, call: Call) -> dict[str, bool]:
         name = php.to_text(call.params.get("name"))
         if not name:
             raise RestError(400, "ERROR_ARGUMENT", "Argument 'name' is null or empty", argument="name")
         method = known.get(name)
-        return {"isExisting": method is not None, "isAvailable": method is not None and _within(method, call)}
+        return {
+            "isExisting": method is not None,
+            "isAvailable": method is not None and _is_in_scope(method, call),
+        }
 
     return Method(run, scope=None)
 
 
 def methods(known: dict[str, Method]) -> Method:
-    """methods (deprecated): names of the methods the token may call."""
+    """methods (deprecated): names of the methods that the scope allows."""
 
     def run(state: State, call: Call) -> list[str]:
-        return sorted(name for name, one in known.items() if _within(one, call))
+        return sorted(name for name, one in known.items() if _is_in_scope(one, call))
 
     return Method(run, scope=None)
 
 
-def _within(method: Method, call: Call) -> bool:
+def _is_in_scope(method: Method, call: Call) -> bool:
     return method.scope is None or method.scope in call.caller.scope
 
 

@@ -1,21 +1,19 @@
-"""Who calls which method with what, and what comes back: the values every room of the sandbox shares."""
+"""Who calls which method with which parameters, and what the method returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.errors import bad_request
 
-if TYPE_CHECKING:
-    from airflow_provider_b24.sandbox.model.state import State
+PAGE = 50
 
 
 @dataclass(slots=True)
 class User:
-    """A portal user and his CRM rights."""
+    """A portal user and the user's CRM permissions."""
 
     id: int
     name: str = "Alex"
@@ -29,7 +27,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The outcome of authorization: a user behind a webhook or an application."""
+    """An authorized caller: a user behind a webhook or an application."""
 
     user: User
     scope: frozenset[str]
@@ -41,7 +39,7 @@ class Caller:
 
 @dataclass(slots=True)
 class Call:
-    """One REST call after decoding; ``start`` is the page offset the server takes out of the parameters."""
+    """One decoded REST call; ``start`` is the page offset, which the server removes from the parameters."""
 
     method: str
     params: dict[php.Key, Any]
@@ -50,16 +48,24 @@ class Call:
 
     @property
     def id(self) -> int:
-        """``ID`` or ``id`` cast to an int, 0 when there is none."""
+        """``ID`` or ``id`` cast to an int, 0 if there is none."""
         return php.to_int(self.params["ID"] if "ID" in self.params else self.params.get("id"))
 
-    def array(self, name: str) -> php.Array | None:
-        """A parameter that must be an array, under any of the spellings the CRM accepts."""
-        for spelling in (name.upper(), name, name.capitalize(), f"ar{name.capitalize()}"):
+    def parameter(self, name: str) -> Any:
+        """A parameter under any of the spellings that the CRM accepts, or None."""
+        for spelling in (name, name.upper(), name.capitalize(), f"ar{name.capitalize()}"):
             if spelling in self.params:
-                value = self.params[spelling]
-                return value if php.is_array(value) else None
+                return self.params[spelling]
         return None
+
+    def array(self, name: str) -> php.Array | None:
+        """A parameter that must be an array; None if it is missing or not an array."""
+        value = self.parameter(name)
+        return value if php.is_array(value) else None
+
+    def any_case(self, name: str) -> Any:
+        """A parameter of a method that ignores the case of parameter names, or None."""
+        return next((value for key, value in self.params.items() if str(key).upper() == name), None)
 
 
 @dataclass(slots=True)
@@ -70,17 +76,9 @@ class Answer:
     total: int | None = None
     next: int | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A REST method: what runs it, the scope it needs (None: any), and whether webhooks may call it."""
-
-    run: Callable[[State, Call], Any]
-    scope: str | None = "crm"
-    webhook: bool = True
-    crm_gate: bool = True
-
-    def check_crm_access(self, caller: Caller) -> None:
-        """The door of the older CRM methods; crm.item.* answer in words of their own."""
-        if self.scope == "crm" and self.crm_gate and not caller.user.crm_access:
-            raise bad_request("Access denied.")
+    @classmethod
+    def page(cls, rows: Sequence[Any], start: int | None) -> Answer:
+        """One page of 50 rows beginning at ``start``."""
+        first = max(0, start or 0)
+        end = first + PAGE
+        return cls(rows[first:end], total=len(rows), next=end if end < len(rows) else None)

@@ -1,6 +1,6 @@
-"""What the portal answers when it refuses: status, code and text to the letter.
+"""The portal's errors: exact status, code and text.
 
-Statuses are those of the server's code; ``DOCUMENTED_STATUSES`` holds where the manual says otherwise.
+Statuses are those of the server's code; ``DOCUMENTED_STATUSES`` lists where the documentation differs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def bad_request(text: str) -> RestError:
 
 
 def bad_argument(text: str) -> RestError:
-    """A filter, order or field that crm.item.* does not know."""
+    """An invalid filter, order or field in crm.item.*."""
     return RestError(400, "INVALID_ARG_VALUE", text)
 
 
@@ -38,6 +38,7 @@ OBJECT_DENIED = (403, "ACCESS_DENIED", "Access denied!")
 ITEM_DENIED = (400, "ACCESS_DENIED", "You do not have permission to view this item")
 QUERY_LIMIT = (503, "QUERY_LIMIT_EXCEEDED", "Too many requests")
 TIME_LIMIT = (429, "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.")
+ELEMENT_NOT_FOUND = (400, "ERROR_CORE", "Element not found")
 SERVER_ERROR = (500, "INTERNAL_SERVER_ERROR", "Internal server error")
 WRONG_AUTH_TYPE = (403, "WRONG_AUTH_TYPE", "Current authorization type is denied for this method")
 
@@ -67,7 +68,9 @@ PORTAL_REFUSALS = {
     "ERROR_OAUTH": (401, "ERROR_OAUTH", "Application not installed"),
     "CONNECTION_ERROR": (401, "CONNECTION_ERROR", "Error connecting to authorization server"),
 }
-"""What ``Portal.refusal`` may name: states of a whole portal, answered to every call."""
+"""What ``Portal.refusal`` may name: states of a whole portal that apply to every call."""
+
+PLAN_REFUSAL_BY_TOKEN = (401, "ACCESS_DENIED", "REST is available only on commercial plans.")
 
 DOCUMENTED_STATUSES = {
     "INVALID_CREDENTIALS": 403,
@@ -78,4 +81,4 @@ DOCUMENTED_STATUSES = {
     "OVERLOAD_LIMIT": 503,
     "PORTAL_DELETED": 500,
 }
-"""The manual's statuses of authorization errors, where they differ from the server's."""
+"""Statuses of authorization errors in the documentation, where they differ from the server's code."""

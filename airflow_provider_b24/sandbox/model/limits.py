@@ -8,15 +8,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 UNCOUNTED_SECONDS = 0.1
+WINDOW = 600
 ROUNDING = 1e-6
 
 
 @dataclass
 class Bucket:
-    """The leaky bucket: each HTTP request adds 1, ``drain`` leak per second, above ``capacity`` is refused.
+    """The leaky bucket: each HTTP request adds 1, ``drain`` leak out per second, an overflow is refused.
 
-    ``level`` is where a source's bucket stands at its first request. With ``charge_refusals`` a refused
-    request fills the bucket too.
+    ``level`` is the level of a source's bucket before its first request. With ``charge_refusals`` refused
+    requests fill the bucket too.
     """
 
     capacity: float = 50
@@ -54,17 +55,17 @@ ENTERPRISE = (250, 5.0)
 class Operating:
     """Execution time per caller and method: over ``limit`` seconds in ``window`` the method is blocked.
 
-    The window consists of ``buckets`` equal parts; time frees up part by part. ``cost`` bills a method's
-    command with so many seconds (or its real duration, if that is longer).
+    The window opens with the first call and is kept in ``parts``; the oldest part frees first. ``cost``
+    bills each command of a method with so many seconds, or with its real duration if that is longer.
     """
 
     limit: float = 480.0
     window: float = 600.0
-    buckets: int = 10
+    parts: int = 10
     cost: dict[str, float] = field(default_factory=dict)
     default_cost: float = 0.0
-    _spent: dict[tuple[str, str], dict[int, float]] = field(
-        default_factory=lambda: defaultdict(dict), repr=False, compare=False
+    _spent: dict[tuple[str, str], list[Part]] = field(
+        default_factory=lambda: defaultdict(list), repr=False, compare=False
     )
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
@@ -74,36 +75,59 @@ class Operating:
 
     def is_blocked(self, caller: str, method: str, now: float, speed: float = 1.0) -> bool:
         """Whether the method has used up its time."""
-        with self._lock:
-            return sum(self._current(caller, method, now, speed).values()) > self.limit
+        return self.standing(caller, method, now, speed)[0] > self.limit
 
     def bill(self, caller: str, method: str, seconds: float, now: float, speed: float = 1.0) -> None:
-        """Add seconds to the part of the window that is running now."""
+        """Add seconds to the current part of the window."""
         with self._lock:
             spent = self._current(caller, method, now, speed)
-            part = math.floor(now / self._part(speed))
-            spent[part] = spent.get(part, 0.0) + seconds
+            if not spent or now >= spent[-1].start + self.window / self.parts / speed:
+                spent.append(Part(now))
+            spent[-1].seconds += seconds
 
     def standing(self, caller: str, method: str, now: float, speed: float = 1.0) -> tuple[float, int]:
         """``operating`` (seconds used) and ``operating_reset_at`` (epoch second the oldest part frees)."""
         with self._lock:
             spent = self._current(caller, method, now, speed)
-            oldest = min(spent, default=math.floor(now / self._part(speed)))
-            return sum(spent.values()), math.ceil((oldest + self.buckets) * self._part(speed))
+            oldest = spent[0].start if spent else now
+            return sum(part.seconds for part in spent), math.ceil(oldest + self.window / speed)
 
-    def _part(self, speed: float) -> float:
-        return self.window / self.buckets / speed
-
-    def _current(self, caller: str, method: str, now: float, speed: float) -> dict[int, float]:
+    def _current(self, caller: str, method: str, now: float, speed: float) -> list[Part]:
         spent = self._spent[caller, method]
-        running = math.floor(now / self._part(speed))
-        for part in [part for part in spent if part <= running - self.buckets]:
-            del spent[part]
+        while spent and now >= math.ceil(spent[0].start + self.window / speed):
+            del spent[0]
         return spent
 
 
+@dataclass(slots=True)
+class Part:
+    """A part of the operating window: when it began and the seconds used in it."""
+
+    start: float
+    seconds: float = 0.0
+
+
+@dataclass
+class Limits:
+    """The limits in force (None: not limited); ``speed`` makes them recover so many times faster."""
+
+    bucket: Bucket | None = None
+    operating: Operating | None = None
+    speed: float = 1.0
+
+    def admit(self, source: str, now: float) -> bool:
+        """Count a request against the bucket; False if it is refused."""
+        return self.bucket is None or self.bucket.admit(source, now, self.speed)
+
+    def standing(self, caller: str, method: str, duration: float, now: float) -> tuple[float, int]:
+        """``operating`` and ``operating_reset_at`` after a command that took ``duration`` seconds."""
+        if self.operating is None:
+            return (duration if duration > UNCOUNTED_SECONDS else 0, int(now) + WINDOW)
+        return self.operating.standing(caller, method, now, self.speed)
+
+
 class Tally:
-    """One request's time per method: it is billed only once it passes 0.1 s, then from the first call on."""
+    """One request's time per method: billed once it exceeds 0.1 s, then from the first call on."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, float] = defaultdict(float)

@@ -46,7 +46,7 @@ class OfflineQueue:
         self._pushed = 0
 
     def push(self, name: str, data: dict[str, Any] | None = None) -> str:
-        """Queue an event such as ``ONCRMCONTACTUPDATE`` with ``{"FIELDS": {"ID": 82}}``; its message id."""
+        """Queue an event such as ``ONCRMCONTACTUPDATE`` with ``{"FIELDS": {"ID": 82}}``."""
         text = json.dumps([name.upper(), data or {}], sort_keys=True)
         message_id = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
         moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
@@ -55,11 +55,9 @@ class OfflineQueue:
             self._rows[message_id] = OfflineEvent(self._pushed, name.upper(), data or {}, moment, message_id)
         return message_id
 
-    def waiting(self, failed: bool = False) -> list[OfflineEvent]:
-        """Events nobody has reserved, oldest first."""
-        with self._lock:
-            rows = sorted(self._rows.values(), key=lambda row: row.id)
-            return [row for row in rows if not row.process_id and bool(row.error) == failed]
+    def reserved(self, process_id: str = "", failed: bool = False) -> list[OfflineEvent]:
+        """Events reserved by a process (without an id: by none), oldest first."""
+        return [row for row in self.all() if row.process_id == process_id and bool(row.error) == failed]
 
     def all(self) -> list[OfflineEvent]:
         """Every event, oldest first."""
@@ -67,7 +65,7 @@ class OfflineQueue:
             return sorted(self._rows.values(), key=lambda row: row.id)
 
     def remove(self, rows: list[OfflineEvent]) -> None:
-        """Forget these events."""
+        """Remove these events."""
         with self._lock:
             for row in rows:
                 self._rows.pop(row.message_id, None)

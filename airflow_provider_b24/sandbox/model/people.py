@@ -1,4 +1,4 @@
-"""Contacts and companies that look real, made from an id alone: the same id gives the same person."""
+"""Sample contacts and companies, derived from an id and a seed."""
 
 from __future__ import annotations
 
@@ -148,42 +148,48 @@ COMPANY_DEFAULTS: dict[str, Any] = {
 }
 
 
-def contact(contact_id: int) -> dict[str, Any]:
+def contact(contact_id: int, seed: int = 0) -> dict[str, Any]:
     """A contact's fields: name, post, phone, e-mail and dates."""
-    seed = contact_id * 7919
-    name = FIRST_NAMES[seed % len(FIRST_NAMES)]
-    last_name = LAST_NAMES[seed // 13 % len(LAST_NAMES)]
+    number = contact_id * 7919 + seed
+    name = FIRST_NAMES[number % len(FIRST_NAMES)]
+    last_name = LAST_NAMES[number // 13 % len(LAST_NAMES)]
     return {
         **CONTACT_DEFAULTS,
         "NAME": name,
         "LAST_NAME": last_name,
-        "POST": POSTS[seed // 3 % len(POSTS)],
-        "PHONE": phone(seed),
+        "POST": POSTS[number // 3 % len(POSTS)],
+        "PHONE": phone(number),
         "EMAIL": f"{name}.{last_name}.{contact_id}@example.com".lower(),
-        **_stamps(contact_id),
+        **stamps(contact_id),
     }
 
 
-def company(company_id: int) -> dict[str, Any]:
+def company(company_id: int, seed: int = 0) -> dict[str, Any]:
     """A company's fields: title, industry, phone, e-mail and dates."""
-    seed = company_id * 6101
-    firm = FIRM_NAMES[seed % len(FIRM_NAMES)]
-    trade, industry = TRADES[seed // 7 % len(TRADES)]
+    number = company_id * 6101 + seed
+    firm = FIRM_NAMES[number % len(FIRM_NAMES)]
+    trade, industry = TRADES[number // 7 % len(TRADES)]
     return {
         **COMPANY_DEFAULTS,
-        "TITLE": f"{firm} {trade} {FORMS[seed // 11 % len(FORMS)]}",
+        "TITLE": f"{firm} {trade} {FORMS[number // 11 % len(FORMS)]}",
         "INDUSTRY": industry,
-        "PHONE": phone(seed),
+        "PHONE": phone(number),
         "EMAIL": f"office.{company_id}@{firm.lower()}.example",
-        **_stamps(company_id),
+        **stamps(company_id),
     }
 
 
-def phone(seed: int) -> str:
-    """A number from the range kept free for fiction."""
-    return f"+1 {201 + seed % 700} 555 01{seed // 17 % 100:02d}"
+def phone(number: int) -> str:
+    """A telephone number from the range reserved for fiction."""
+    return f"+1 {201 + number % 700} 555 01{number // 17 % 100:02d}"
 
 
-def _stamps(number: int) -> dict[str, str]:
-    moment = (FIRST_DAY + timedelta(minutes=number % 500_000)).isoformat()
-    return {"DATE_CREATE": moment, "DATE_MODIFY": moment}
+def moment(number: int) -> str:
+    """A time of 2023 or 2024 as ISO 8601, one minute later for each number."""
+    return (FIRST_DAY + timedelta(minutes=number % 500_000)).isoformat()
+
+
+def stamps(number: int) -> dict[str, str]:
+    """The times of creation and modification of a sample record."""
+    made = moment(number)
+    return {"DATE_CREATE": made, "DATE_MODIFY": made}

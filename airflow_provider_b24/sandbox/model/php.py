@@ -1,12 +1,11 @@
-"""PHP's ways with values: the portal is written in PHP and coerces what it is sent by PHP's rules.
+"""PHP's type conversions, which the portal applies to everything it receives.
 
-A PHP array is an ordered map. Here it is a ``list`` when it came as a JSON list, else a ``dict`` whose
-canonical decimal keys are ints, as PHP makes them.
+A PHP array is an ordered map. Here it is a ``list`` if it came as a JSON list, else a ``dict`` whose
+canonical decimal keys are ints, as in PHP.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from functools import lru_cache
@@ -44,17 +43,25 @@ def _int_of_text(text: str) -> int:
     return to_int(float(number))
 
 
+def to_float(value: Any) -> float:
+    """``(float)$value``: the number at the beginning of a string, else 0."""
+    if isinstance(value, str):
+        match = NUMBER_AT_START.match(value)
+        return float(match[1]) if match else 0.0
+    return float(value) if isinstance(value, (int, float)) else float(bool(value))
+
+
 def _saturated(number: int) -> int:
     return max(-INT_MAX - 1, min(INT_MAX, number))
 
 
 def is_truthy(value: Any) -> bool:
-    """``(bool)$value``: only "", "0", 0, null, false and an empty array are false; ``"false"`` is true."""
+    """``(bool)$value``: "", "0", 0, null, false and an empty array are false; even ``"false"`` is true."""
     return bool(value) and value != "0"
 
 
 def to_text(value: Any) -> str:
-    """``(string)$value``, as string interpolation does it."""
+    """``(string)$value``, as in string interpolation."""
     if isinstance(value, bool):
         return "1" if value else ""
     if value is None:
@@ -76,32 +83,25 @@ def item(value: Any, key: Key) -> Any:
     return None
 
 
+def values(value: Any) -> list[Any]:
+    """``(array)$value``: the elements of an array, or the value itself as the only one."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else [value]
+
+
 def pairs(array: Array) -> list[tuple[Key, Any]]:
-    """Keys and values in order, of a list as of a map."""
+    """Keys and values of a list or map, in order."""
     return list(array.items()) if isinstance(array, dict) else list(enumerate(array))
 
 
 def key(text: str) -> Key:
-    """An array key as PHP stores it: ``"7"`` becomes 7, ``"07"`` stays text."""
+    """An array key as PHP stores it: ``"7"`` becomes 7, ``"07"`` remains text."""
     return int(text) if INTEGER_KEY.fullmatch(text) else text
 
 
-def decode_json(text: bytes) -> Any:
-    """``json_decode($text, true)``; raises ``ValueError`` when it is not JSON."""
-    return from_json(json.loads(text))
-
-
-def from_json(value: Any) -> Any:
-    """Turn the keys of decoded JSON objects into PHP's keys, all the way down."""
-    if isinstance(value, dict):
-        return {key(name): from_json(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [from_json(inner) for inner in value]
-    return value
-
-
 def to_json(value: Any) -> Any:
-    """What ``json_encode`` makes of arrays: a list when the keys are 0..n-1 in order, else an object."""
+    """What ``json_encode`` makes of arrays: a list if the keys are 0..n-1 in order, else an object."""
     if isinstance(value, dict):
         inner = {name: to_json(element) for name, element in value.items()}
         return list(inner.values()) if list(inner) == list(range(len(inner))) else inner
@@ -111,7 +111,7 @@ def to_json(value: Any) -> Any:
 
 
 def parse_str(query: str) -> dict[Key, Any]:
-    """``parse_str``: bracketed names become nested arrays, a later value wins, ``[]`` appends."""
+    """``parse_str``: names with brackets become nested arrays, the last value wins, ``[]`` appends."""
     parsed: dict[Key, Any] = {}
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
@@ -123,7 +123,7 @@ def parse_str(query: str) -> dict[Key, Any]:
 
 @lru_cache(maxsize=8192)
 def name_path(raw: str) -> tuple[Key | None, ...]:
-    """``items[0][COMPANY_ID]`` -> ("items", 0, "COMPANY_ID"); None stands for ``[]``; () is no name."""
+    """``items[0][COMPANY_ID]`` -> ("items", 0, "COMPANY_ID"); None is ``[]``, () is no name."""
     head, bracket, rest = unquote_plus(raw).lstrip(" ").partition("[")
     name = head.replace(" ", "_").replace(".", "_")
     if not name:

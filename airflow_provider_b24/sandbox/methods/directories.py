@@ -1,0 +1,94 @@
+"""crm.status.list, crm.category.list and the like: small directories that name the codes in records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_b24.sandbox.methods.listing import Group, parse_condition, split_key
+from airflow_provider_b24.sandbox.methods.method import Method
+from airflow_provider_b24.sandbox.methods.records import array_parameter
+from airflow_provider_b24.sandbox.model import php
+from airflow_provider_b24.sandbox.model.calls import Answer, Call
+from airflow_provider_b24.sandbox.model.errors import RestError
+from airflow_provider_b24.sandbox.model.samples import LEAD_STATUSES, QUOTE_STATUSES, STAGES
+from airflow_provider_b24.sandbox.model.state import State
+
+STATUSES = {
+    "DEAL_STAGE": STAGES,
+    "STATUS": LEAD_STATUSES,
+    "QUOTE_STATUS": QUOTE_STATUSES,
+    "SOURCE": ("WEB", "CALL", "EMAIL", "PARTNER", "TRADE_SHOW"),
+    "CONTACT_TYPE": ("CLIENT", "SUPPLIER", "PARTNER", "OTHER"),
+    "COMPANY_TYPE": ("CUSTOMER", "SUPPLIER", "COMPETITOR", "PARTNER", "OTHER"),
+    "DEAL_TYPE": ("SALE", "COMPLEX", "SERVICE"),
+    "INDUSTRY": ("IT", "TELECOM", "MANUFACTURING", "CONSULTING", "DELIVERY", "OTHER"),
+}
+
+
+def _statuses() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for entity, codes in STATUSES.items():
+        for position, code in enumerate(codes):
+            rows.append(
+                {
+                    "ID": str(len(rows) + 1),
+                    "ENTITY_ID": entity,
+                    "STATUS_ID": code,
+                    "NAME": code.replace("_", " ").capitalize(),
+                    "NAME_INIT": "",
+                    "SORT": str((position + 1) * 10),
+                    "SYSTEM": "N",
+                    "CATEGORY_ID": None,
+                }
+            )
+    return rows
+
+
+ROWS = _statuses()
+
+
+def statuses(state: State, call: Call) -> Answer:
+    """crm.status.list: all matching rows at once."""
+    known = ROWS[0].keys()
+    given = [(key, value) for key, value in php.pairs(array_parameter(call, "filter"))]
+    parsed = [parse_condition(key, value) for key, value in given if split_key(key)[1] in known]
+    group = Group(tuple(condition for condition in parsed if condition is not None))
+    rows = [row for row in ROWS if group.holds(row)]
+    return Answer(rows, total=len(rows))
+
+
+def categories(state: State, call: Call) -> Answer:
+    """crm.category.list: the pipelines of an entity type."""
+    type_id = php.to_int(call.params.get("entityTypeId"))
+    if type_id not in state.kinds:
+        raise RestError(400, "NOT_FOUND", "SPA not found")
+    names = ("General", "Retail") if type_id == 2 else ("General",)
+    first = 0 if type_id == 2 else 1
+    rows = [
+        {
+            "id": first + i,
+            "name": name,
+            "sort": (i + 1) * 100,
+            "entityTypeId": type_id,
+            "isDefault": "YN"[i > 0],
+        }
+        for i, name in enumerate(names)
+    ]
+    return Answer({"categories": rows}, total=len(rows))
+
+
+def types(state: State, call: Call) -> Answer:
+    """crm.type.list: the smart processes."""
+    rows = [
+        {"id": kind.type_id, "title": kind.title, "entityTypeId": kind.type_id}
+        for kind in state.kinds.values()
+        if kind.type_id >= 128
+    ]
+    return Answer({"types": rows}, total=len(rows))
+
+
+METHODS = {
+    "crm.status.list": Method(statuses),
+    "crm.category.list": Method(categories),
+    "crm.type.list": Method(types),
+}

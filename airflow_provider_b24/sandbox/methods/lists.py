@@ -1,0 +1,185 @@
+"""Lists outside crm.item.* and the older CRM records, each with its own result shape and paging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_b24.sandbox.methods.listing import (
+    Condition,
+    Group,
+    Listing,
+    page_start,
+    parse_condition,
+    split_key,
+)
+from airflow_provider_b24.sandbox.methods.method import Method
+from airflow_provider_b24.sandbox.methods.records import array_parameter, as_text, old_order
+from airflow_provider_b24.sandbox.model import php
+from airflow_provider_b24.sandbox.model.calls import PAGE, Answer, Call
+from airflow_provider_b24.sandbox.model.errors import RestError
+from airflow_provider_b24.sandbox.model.records import Record
+from airflow_provider_b24.sandbox.model.schema import camel_case
+from airflow_provider_b24.sandbox.model.state import State
+
+Row = Callable[[Record], dict[str, Any]]
+MOST_DIALOGS = 200
+
+
+def text_row(record: Record) -> dict[str, Any]:
+    """Upper-case names, numbers as strings."""
+    return {name: as_text(value) for name, value in record.items()}
+
+
+def typed_row(record: Record) -> dict[str, Any]:
+    """Upper-case names, numbers as numbers."""
+    return record
+
+
+def camel_row(record: Record) -> dict[str, Any]:
+    """camelCase names, numbers as strings."""
+    return {camel_case(name): as_text(value) for name, value in record.items()}
+
+
+@dataclass(frozen=True)
+class TableList:
+    """A list method of one table: its result is the rows, or the rows under the key ``wrap``.
+
+    ``by_pages`` rounds the offset down to a page of 50; ``sorted_by`` means the order comes as two
+    parameters, SORT and ORDER.
+    """
+
+    table: str
+    row: Row = text_row
+    wrap: str = ""
+    by_pages: bool = True
+    sorted_by: bool = False
+    required: str = ""
+
+    def run(self, state: State, call: Call) -> Answer:
+        """One page."""
+        if self.required and call.any_case(self.required.upper()) is None:
+            raise RestError(400, "100", f"Could not find value for parameter {{{self.required}}}")
+        answer = self._listing(state, call).answer(state.table(self.table), self._loader(state))
+        selected = {str(name).upper() for name in php.values(call.array("select") or [])}
+        rows = [self.row(_only(record, selected)) for record in answer.result]
+        answer.result = {self.wrap: rows} if self.wrap else rows
+        return answer
+
+    def _listing(self, state: State, call: Call) -> Listing:
+        known = self.known(state)
+        start = page_start(call.start) if self.by_pages else call.start or 0
+        order = _sort_and_order(call, known) if self.sorted_by else old_order(call, known)
+        return Listing(Group(tuple(conditions(call, known))), order, start)
+
+    def known(self, state: State) -> set[str]:
+        """The names of the fields that the list can filter and sort by."""
+        records = state.table(self.table)
+        first = next(records.ids(), None)
+        return set() if first is None else set(records.get(first) or {})
+
+    def _loader(self, state: State) -> Callable[[int], Record]:
+        records = state.table(self.table)
+        return lambda number: records.get(number) or {}
+
+
+def conditions(call: Call, known: set[str]) -> list[Condition]:
+    """The conditions of a list; unknown fields are dropped."""
+    given = php.pairs(array_parameter(call, "filter"))
+    parsed = [parse_condition(key, value) for key, value in given if split_key(key)[1] in known]
+    return [condition for condition in parsed if condition is not None]
+
+
+def _sort_and_order(call: Call, known: set[str]) -> tuple[tuple[str, bool], ...]:
+    field = php.to_text(call.any_case("SORT")).upper()
+    descending = php.to_text(call.any_case("ORDER")).upper() == "DESC"
+    return ((field, descending),) if field in known else ()
+
+
+def _only(record: Record, selected: set[str]) -> Record:
+    if not selected or "*" in selected:
+        return record
+    return {name: value for name, value in record.items() if name in selected or name == "ID"}
+
+
+def departments(state: State, call: Call) -> Answer:
+    """department.get: the filter's fields are parameters of their own."""
+    listed = TableList("department", sorted_by=True)
+    known = listed.known(state)
+    parsed = [parse_condition(name, value) for name, value in call.params.items() if name in known - {"SORT"}]
+    group = Group(tuple(condition for condition in parsed if condition is not None))
+    records = state.table("department")
+    listing = Listing(group, _sort_and_order(call, known), page_start(call.start))
+    answer = listing.answer(records, lambda number: records.get(number) or {})
+    answer.result = [text_row(record) | {"SORT": record.get("SORT")} for record in answer.result]
+    return answer
+
+
+def addresses(state: State, call: Call) -> Answer:
+    """crm.address.list: ``total`` is that of the page, and there is no ``next`` (fast_bitrix24 issue 260)."""
+    answer = TableList("address").run(state, call)
+    rows = [{name: value for name, value in row.items() if name != "ID"} for row in answer.result]
+    return Answer(rows, total=len(rows))
+
+
+def recent_dialogs(state: State, call: Call) -> Answer:
+    """im.recent.list: pages by OFFSET and LIMIT, with ``hasMore`` in the result."""
+    limit = php.to_int(call.any_case("LIMIT")) or PAGE
+    offset = max(0, php.to_int(call.any_case("OFFSET")))
+    records = state.table("dialog")
+    size = max(1, min(limit, MOST_DIALOGS))
+    page = Listing(Group(), (("ID", True),), offset).answer(
+        records, lambda number: records.get(number) or {}, size
+    )
+    rows = [_dialog(record) for record in page.result]
+    return Answer(
+        {"items": rows, "hasMorePages": page.next is not None, "hasMore": page.next is not None}, total=-1
+    )
+
+
+def _dialog(record: Record) -> dict[str, Any]:
+    return {
+        "id": f"chat{record['ID']}",
+        "chat_id": record["ID"],
+        **{name.lower(): value for name, value in record.items() if name not in {"ID", "CHAT_ID"}},
+    }
+
+
+def elapsed_items(state: State, call: Call) -> Answer:
+    """task.elapseditem.getlist: pages by ``NAV_PARAMS`` and ignores ``start``."""
+    records = state.table("elapsed_item")
+    listed = TableList("elapsed_item")
+    known = listed.known(state)
+    navigation = php.item(call.any_case("PARAMS"), "NAV_PARAMS")
+    size = php.to_int(php.item(navigation, "nPageSize"))
+    size = size if 0 < size <= PAGE else PAGE
+    page = max(1, php.to_int(php.item(navigation, "iNumPage")))
+    group = list(conditions(call, known))
+    task_id = php.to_int(call.any_case("TASKID"))
+    if task_id:
+        group.append(Condition("=", "TASK_ID", (task_id,)))
+    listing = Listing(Group(tuple(group)), old_order(call, known), (page - 1) * size)
+    answer = listing.answer(records, lambda number: records.get(number) or {}, size)
+    return Answer([text_row(record) for record in answer.result], total=answer.total)
+
+
+def stage_history(state: State, call: Call) -> Answer:
+    """crm.stagehistory.list: of deals (entityTypeId 2); other types have no rows here."""
+    answer = TableList("stage_change", typed_row, "items", required="entityTypeId").run(state, call)
+    return answer if php.to_int(call.params.get("entityTypeId")) == 2 else Answer({"items": []}, total=0)
+
+
+TASK_LIST = TableList("task", camel_row, "tasks", by_pages=False)
+METHODS = {
+    "tasks.task.list": Method(TASK_LIST.run, scope="task"),
+    "task.elapseditem.getlist": Method(elapsed_items, scope="task"),
+    "user.get": Method(TableList("user", sorted_by=True).run, scope="user"),
+    "department.get": Method(departments, scope="department"),
+    "voximplant.statistic.get": Method(TableList("call", sorted_by=True).run, scope="telephony"),
+    "crm.stagehistory.list": Method(stage_history),
+    "crm.activity.list": Method(TableList("activity").run),
+    "crm.address.list": Method(addresses),
+    "im.recent.list": Method(recent_dialogs, scope="im"),
+    "lists.element.get": Method(TableList("list_element").run, scope="lists"),
+}
