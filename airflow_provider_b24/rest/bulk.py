@@ -151,7 +151,7 @@ class Bulk:
         self._exchange.record_batch(reply)
         self._release(batch)
         for item in batch:
-            item.renewals = 0  # the token was valid: if it expires later, that is another one
+            item.renewals = 0
         if any(outcome.ok for outcome in reply.outcomes):
             self._budget.progress()
         again: list[Item] = []
@@ -230,6 +230,8 @@ class Bulk:
                     item.renewals += 1
                 self._window.put_back(batch)
                 return
+        for item in batch:
+            item.renewals = 0  # of tokens that expired in a row
         self._failed(batch, error)
 
     def _failed(self, batch: list[Item], error: Bitrix24Error) -> None:
