@@ -202,4 +202,5 @@ def _without_interruption(action: Callable[[], T]) -> T:
     pair, it would lose the only pair that is still valid.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="bitrix24_tokens") as thread:
+        thread.submit(lambda: None).result()  # a thread that is being started would not be waited for
         return thread.submit(action).result()
