@@ -1,21 +1,23 @@
 """
-Everything that can go wrong, as one tree.
+Every error of this package, as one tree.
 
 ::
 
     Bitrix24Error
     ├── Bitrix24InputError (ValueError)       bad input, found before anything is sent
-    │   └── Bitrix24ConfigError               a connection that cannot work
+    │   └── Bitrix24ConfigError               a connection or setting that cannot work
     ├── Bitrix24TransportError                no readable answer; temporary
+    │   ├── Bitrix24TimeoutError              ... within the time allowed
     │   └── Bitrix24UnknownOutcomeError       ... to a write that must not be repeated
     ├── Bitrix24ApiError                      the portal answered with an error
     │   ├── Bitrix24AuthError                 credentials, scope, plan
-    │   │   └── Bitrix24TokenExpiredError     the access token; refreshed once by the client
-    │   ├── Bitrix24AccessDeniedError         no right on this object
+    │   │   └── Bitrix24TokenExpiredError     the access token; renewed by the client
+    │   ├── Bitrix24AccessDeniedError         no permission for this object
     │   ├── Bitrix24NotFoundError             the object does not exist
     │   ├── Bitrix24MethodNotFoundError       the REST method does not exist on this portal
-    │   ├── Bitrix24BadRequestError           parameters the portal refuses
-    │   ├── Bitrix24LimitError                refused by a limit, so not executed; temporary
+    │   ├── Bitrix24BadRequestError           parameters the portal rejects
+    │   │   └── Bitrix24RequestTooLargeError  a request body the portal's web server rejects
+    │   ├── Bitrix24LimitError                rejected by a limit, so not executed; temporary
     │   │   ├── Bitrix24RateLimitError        too many requests
     │   │   └── Bitrix24OperatingLimitError   too much operating time of one method
     │   └── Bitrix24ServerError               the portal failed; temporary
@@ -24,7 +26,7 @@ Everything that can go wrong, as one tree.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     import pendulum
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 class Bitrix24Error(Exception):
     """
-    Base of all errors of this package.
+    Base of all errors of this package. An error is not changed after it is created; see ``replace``.
 
     :ivar code: Bitrix24's error code, often empty (the CRM answers many errors with ``""``).
     :ivar description: what happened, in the portal's words or ours; never a secret.
@@ -40,7 +42,7 @@ class Bitrix24Error(Exception):
     :ivar method: the REST method that was called, if any.
     :ivar temporary: whether the same call may succeed later.
     :ivar advice: what to do about it, a sentence or empty.
-    :ivar retry_at: aware time before which a repetition is pointless, if the portal said so.
+    :ivar retry_at: aware time before which a retry is pointless, if known.
     """
 
     default_temporary: ClassVar[bool] = False
@@ -74,34 +76,45 @@ class Bitrix24Error(Exception):
         text = f"{where}{what}" + (f" ({facts})" if facts else "")
         return f"{text}. {self.advice}" if self.advice else text
 
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy, without a traceback, in which these attributes have other values."""
+        facts = self.__dict__ | changes
+        new = type(self)(facts["description"])
+        new.__dict__.update(facts)
+        return new
+
 
 class Bitrix24InputError(Bitrix24Error, ValueError):
-    """Input that is refused before anything is sent."""
+    """Input that is rejected before anything is sent."""
 
 
 class Bitrix24ConfigError(Bitrix24InputError):
-    """A connection that cannot work as it is filled in."""
+    """A connection or a setting that cannot work as it is."""
 
 
 class Bitrix24TransportError(Bitrix24Error):
     """
-    No readable answer: refused, DNS, TLS, timeout, reset, a page instead of JSON.
+    No readable answer: refused, DNS, TLS, timeout, reset, an HTML page instead of JSON.
 
     :ivar sent: whether the request may have reached the portal and been executed.
     """
 
     default_temporary = True
 
-    def __init__(self, description: str = "", *, sent: bool = True, **facts: object) -> None:
-        super().__init__(description, **facts)  # type: ignore[arg-type]  # the base's own keywords
+    def __init__(self, description: str = "", *, sent: bool = True, **facts: Any) -> None:
+        super().__init__(description, **facts)
         self.sent = sent
 
 
+class Bitrix24TimeoutError(Bitrix24TransportError):
+    """The portal, or a proxy before it, did not finish the request in time."""
+
+
 class Bitrix24UnknownOutcomeError(Bitrix24TransportError):
-    """The answer to a write was lost; it may or may not have been executed."""
+    """The answer to a write was lost, so the write may or may not have been applied."""
 
     default_temporary = False
-    default_advice = "The portal may have carried it out: look before you repeat it."
+    default_advice = "The write may have been applied. Check the record before retrying."
 
 
 class Bitrix24ApiError(Bitrix24Error):
@@ -117,13 +130,13 @@ class Bitrix24AuthError(Bitrix24ApiError):
 class Bitrix24TokenExpiredError(Bitrix24AuthError):
     """The access token has expired."""
 
-    default_advice = "The refresh token of the connection was not enough to get a new one."
+    default_advice = "The connection's refresh token could not be used to get a new access token."
 
 
 class Bitrix24AccessDeniedError(Bitrix24ApiError):
     """The user of the connection may not do this."""
 
-    default_advice = "Give the webhook's owner the right to this object in the CRM permissions."
+    default_advice = "Give the webhook's owner permission for this object in the CRM settings."
 
 
 class Bitrix24NotFoundError(Bitrix24ApiError):
@@ -135,15 +148,21 @@ class Bitrix24NotFoundError(Bitrix24ApiError):
 class Bitrix24MethodNotFoundError(Bitrix24ApiError):
     """The portal does not know the REST method."""
 
-    default_advice = "Check the method's name; a self-hosted portal may be too old for it."
+    default_advice = "Check the spelling of the method; an older self-hosted portal may not have it."
 
 
 class Bitrix24BadRequestError(Bitrix24ApiError):
-    """The portal refuses the parameters."""
+    """The portal rejects the parameters."""
+
+
+class Bitrix24RequestTooLargeError(Bitrix24BadRequestError):
+    """The request's body is larger than the web server before the portal accepts."""
+
+    default_advice = "Send less in one call, or raise the web server's limit (client_max_body_size in nginx)."
 
 
 class Bitrix24LimitError(Bitrix24ApiError):
-    """Refused by one of the portal's limits before it was executed."""
+    """Rejected by one of the portal's limits before it was executed."""
 
     default_temporary = True
 
@@ -178,7 +197,6 @@ class Bitrix24SyncError(Bitrix24Error):
 _BY_CODE: dict[str, type[Bitrix24ApiError]] = {
     "query_limit_exceeded": Bitrix24RateLimitError,
     "operation_time_limit": Bitrix24OperatingLimitError,
-    "overload_limit": Bitrix24LimitError,
     "expired_token": Bitrix24TokenExpiredError,
     "no_auth_found": Bitrix24AuthError,
     "invalid_credentials": Bitrix24AuthError,
@@ -197,6 +215,7 @@ _BY_CODE: dict[str, type[Bitrix24ApiError]] = {
     "payment_required": Bitrix24AuthError,
     "not_installed": Bitrix24AuthError,
     "portal_deleted": Bitrix24AuthError,
+    "overload_limit": Bitrix24AuthError,
     "access_denied": Bitrix24AccessDeniedError,
     "error_method_not_found": Bitrix24MethodNotFoundError,
     "not_found": Bitrix24NotFoundError,
@@ -213,12 +232,17 @@ _BY_STATUS: dict[int, type[Bitrix24ApiError]] = {
     403: Bitrix24AccessDeniedError,
     404: Bitrix24NotFoundError,
     408: Bitrix24ServerError,
+    413: Bitrix24RequestTooLargeError,
     425: Bitrix24ServerError,
     429: Bitrix24RateLimitError,
     503: Bitrix24ServerError,
 }
 
-_SCOPE_ADVICE = "Give the webhook or application the scope 'crm' (and the scope of the method you call)."
+_ADVICE = {
+    "insufficient_scope": "Add the scope 'crm' (and the scope of the method) to the webhook or application.",
+    "overload_limit": "Bitrix24 has blocked REST for this portal. Ask Bitrix24 support to lift the block.",
+}
+_NOT_FOUND = frozenset({"not found", "element not found"})
 
 
 def classify(
@@ -226,34 +250,48 @@ def classify(
     description: str,
     http_status: int | None,
     method: str = "",
-    retry_at: pendulum.DateTime | None = None,
+    advice: str | None = None,
 ) -> Bitrix24ApiError:
     """
     Build the error for a portal's answer: by code, then by status, then by text.
 
-    The same code is documented with up to three statuses, and the CRM's own errors carry no code at all.
+    The same code is documented with up to three statuses, and the CRM's own errors have no code at all.
+
+    :param advice: what to do, where the kind of error does not say it well enough.
     """
     kind = (
-        _BY_CODE.get(code.lower()) or _BY_STATUS.get(http_status or 0) or _by_text(description, http_status)
+        _BY_CODE.get(code.lower())
+        or _BY_STATUS.get(http_status or 0)
+        or _by_text(description)
+        or _by_range(http_status)
     )
     text = description.lower()
-    advice = None
     if kind is Bitrix24AccessDeniedError and ("subscription" in text or "commercial plan" in text):
         kind = Bitrix24AuthError
         advice = "The portal's plan does not include REST."
-    elif code.lower() == "insufficient_scope":
-        advice = _SCOPE_ADVICE
     return kind(
-        description, code=code, http_status=http_status, method=method, retry_at=retry_at, advice=advice
+        description,
+        code=code,
+        http_status=http_status,
+        method=method,
+        advice=_ADVICE.get(code.lower(), advice),
     )
 
 
-def _by_text(description: str, http_status: int | None) -> type[Bitrix24ApiError]:
+def is_temporary_status(http_status: int) -> bool:
+    """Whether the same request may get another HTTP status later."""
+    return (_BY_STATUS.get(http_status) or _by_range(http_status)).default_temporary
+
+
+def _by_text(description: str) -> type[Bitrix24ApiError] | None:
     text = description.lower().rstrip(".!")
-    if text == "not found":
+    if text in _NOT_FOUND:
         return Bitrix24NotFoundError
     if text == "access denied" or "do not have permission" in text:
         return Bitrix24AccessDeniedError
-    if http_status is not None and http_status >= 500:
-        return Bitrix24ServerError
-    return Bitrix24BadRequestError
+    return None
+
+
+def _by_range(http_status: int | None) -> type[Bitrix24ApiError]:
+    server_failed = http_status is not None and http_status >= 500
+    return Bitrix24ServerError if server_failed else Bitrix24BadRequestError

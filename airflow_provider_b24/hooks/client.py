@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_b24.hooks.settings import read_settings
 from airflow_provider_b24.hooks.token_store import open_token_store
-from airflow_provider_b24.rest.auth.webhook import build_auth
+from airflow_provider_b24.rest.auth.build import build_auth
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.clock import SystemClock
 from airflow_provider_b24.rest.config import OAuthApp, PortalConfig

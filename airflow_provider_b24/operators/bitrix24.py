@@ -12,7 +12,7 @@ from airflow_provider_b24.crm.values import parse_flag, parse_switch, parse_text
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, Bitrix24MethodOperator
 from airflow_provider_b24.operators.templated import parse_list, parse_optional_mapping, parse_optional_text
-from airflow_provider_b24.rest.calls import Call, is_repeatable, shown
+from airflow_provider_b24.rest.calls import Call, shown
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -171,7 +171,7 @@ def _batch_error(outcomes: Sequence[Outcome], failed: Sequence[tuple[int, Outcom
     """
     index, first = failed[0]
     temporary = all(outcome.error is not None and outcome.error.temporary for _, outcome in failed) and all(
-        outcome.status == "skipped" or _may_repeat(outcome.call) for outcome in outcomes
+        outcome.status == "skipped" or outcome.call.may_repeat for outcome in outcomes
     )
     were = "call was" if len(failed) == 1 else "calls were"
     return Bitrix24Error(
@@ -180,7 +180,3 @@ def _batch_error(outcomes: Sequence[Outcome], failed: Sequence[tuple[int, Outcom
         temporary=temporary,
         retry_at=first.error.retry_at if first.error is not None else None,
     )
-
-
-def _may_repeat(call: Call) -> bool:
-    return is_repeatable(call.method) if call.repeatable is None else call.repeatable

@@ -1,321 +1,314 @@
 """
 Any number of calls in full batches, a few in flight, outcomes in input order.
 
-One thread decides (this generator's), the others only carry single HTTP requests. What is not yet answered
-lies in a window over the input, so memory does not grow with the number of calls.
+One thread decides, the one that iterates; the others only send single requests. Airflow 3.0's channel to the
+token store is for one thread at a time, so this thread also renews tokens.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter, deque
+import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING
 
 from airflow_provider_b24.errors import (
     Bitrix24Error,
+    Bitrix24InputError,
     Bitrix24LimitError,
     Bitrix24OperatingLimitError,
+    Bitrix24RequestTooLargeError,
+    Bitrix24TimeoutError,
     Bitrix24TokenExpiredError,
-    Bitrix24UnknownOutcomeError,
 )
-from airflow_provider_b24.rest.bulk_item import Slot, load
+from airflow_provider_b24.rest.batching import Item, Window
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
-from airflow_provider_b24.rest.replies import Outcome, Reply, parse_batch
-from airflow_provider_b24.rest.retry import FIRST_PAUSE, MAX_REPLAYS, fate, long_wait, was_executed
-
-if TYPE_CHECKING:
-    from airflow_provider_b24.rest.client import Client
+from airflow_provider_b24.rest.exchange import MAX_RENEWALS, BatchReply, Exchange
+from airflow_provider_b24.rest.limits.bucket import Turn
+from airflow_provider_b24.rest.replies import Outcome
+from airflow_provider_b24.rest.retry import (
+    ANSWERED_TRIES,
+    MAX_TRIES,
+    RetryBudget,
+    decide,
+    given_up,
+    long_wait,
+    may_be_executed,
+    unknown_outcome,
+)
 
 WINDOW_BATCHES = 4  # batches in the window for each request in flight
-MAX_TRIES = 12  # lost or failed tries of one call, after which its error is its outcome
-ANSWERED_TRIES = 4  # of a call that the portal itself says it failed at, while it answers others
 FIRST_ANSWER = 0.05  # seconds the first request goes alone: a full bucket refuses it sooner than that
 
 
-class Run:
-    """One run of ``Client.bulk``; iterate it once."""
+class Bulk:
+    """
+    One run over any number of calls; iterate it once.
 
-    def __init__(self, client: Client, calls: Iterable[Call]) -> None:
-        self._client = client
-        self._clock = client.clock
-        self._ledger = client.ledger
-        self._parallel = client.transport.config.max_parallel
-        self._source = iter(calls)
-        self._retry_budget = client.retry_budget()
-        self._window: deque[Slot] = deque()
-        self._ready: deque[Slot] = deque()
-        self._flights: dict[Future[Reply], tuple[list[Slot], Signed]] = {}
-        self._turn: tuple[float, int] | None = None
-        self._pause_until = 0.0
-        self._opened_at: float | None = None
-        self._answered = False
-        self._exhausted = False
-        self._ended: Bitrix24Error | None = None
+    :param budget: how long the run goes on without progress.
+    :param parallel: the most requests in flight.
+    """
+
+    def __init__(self, exchange: Exchange, calls: Iterable[Call], budget: RetryBudget, parallel: int) -> None:
+        self._exchange = exchange
+        self._budget = budget
+        self._parallel = parallel
+        self._window = Window(calls, WINDOW_BATCHES * parallel * MAX_BATCH)
+        self._departure = _Departure(exchange)
+        self._in_flight: dict[Future[BatchReply], tuple[list[Item], Signed]] = {}
+        self._process = os.getpid()
 
     def __iter__(self) -> Iterator[Outcome]:
         pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="bitrix24")
         try:
             while True:
-                self._fill()
-                pause = self._launch(pool)
-                yield from self._finished()
-                if not self._window and self._exhausted:
+                self._window.fill(MAX_BATCH * self._parallel)
+                pause = self._submit_ready(pool)
+                yield from self._window.finished()
+                self._check_process()
+                if self._window.done:
                     return
-                self._await(pause)
-                yield from self._finished()
+                self._receive_next(pause)
+                yield from self._window.finished()
+                self._check_process()
         finally:
-            pool.shutdown(wait=not self._flights, cancel_futures=True)
+            pool.shutdown(wait=not self._in_flight, cancel_futures=True)
 
-    def _fill(self) -> None:
-        size = WINDOW_BATCHES * self._parallel * MAX_BATCH
-        room = size - len(self._window)
-        if self._exhausted or len(self._ready) >= MAX_BATCH * self._parallel or room <= 0:
-            return
-        taken = 0
-        for call in itertools.islice(self._source, room):
-            taken += 1
-            slot = Slot(call)
-            self._window.append(slot)
-            if slot.outcome is None:
-                self._queue(slot)
-        self._exhausted = taken < room
-
-    def _queue(self, slot: Slot) -> None:
-        if self._ended is None:
-            self._ready.append(slot)
-        else:
-            slot.outcome = Outcome(slot.call, "skipped", error=self._ended, ended_run=True)
-
-    def _finished(self) -> Iterator[Outcome]:
-        while self._window and (outcome := self._window[0].outcome) is not None:
-            self._window.popleft()
-            yield outcome
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise Bitrix24InputError("this run was started in another process: start one in each process")
 
     # Sending
 
-    def _launch(self, pool: ThreadPoolExecutor) -> float | None:
+    def _submit_ready(self, pool: ThreadPoolExecutor) -> float | None:
         """Send what may leave now; return seconds until more may, or None to wait for an answer."""
-        while self._ready and len(self._flights) < self._parallel:
-            wait = max(self._pause_until, self._slow_start()) - self._clock.now()
-            if wait <= 0:
-                wait = self._take_turn()
+        while self._window.ready and len(self._in_flight) < self._parallel:
+            wait = self._departure.wait()
             if wait > 0:
                 return wait
-            batch_items = load(self._ready, self._room)
-            if not batch_items:
+            batch = self._window.load(self._room, self._exchange.ledger.seconds_per_call)
+            if not batch:
                 return self._wait_for_operating()
-            self._turn = None
-            self._depart(pool, batch_items)
+            self._submit(pool, batch)
         return None
-
-    def _slow_start(self) -> float:
-        """Until the first answer only one request is under way, for a moment: it may meet a full bucket."""
-        if self._answered or self._opened_at is None:
-            return 0.0
-        return self._opened_at + FIRST_ANSWER
-
-    def _take_turn(self) -> float:
-        """Seconds until the bucket lets the next request leave."""
-        bucket = self._client.bucket
-        if bucket is None:
-            return 0.0
-        if self._turn is None or not bucket.is_current(self._turn[1]):
-            self._turn = bucket.reserve()
-        wait = self._turn[0] - self._clock.now()
-        if wait > bucket.longest_wait:  # the clock was put back
-            self._turn = bucket.reserve()
-            wait = self._turn[0] - self._clock.now()
-        return wait
 
     def _wait_for_operating(self) -> float | None:
         """No method that waits may run now: return seconds until one may, or end the run."""
-        if self._flights:
+        if self._in_flight:
             return None
-        methods = {slot.sent.method for slot in self._ready}
+        methods = {item.sent.method for item in self._window.ready}
         until = min(self._ready_at(method) for method in methods)
-        if self._retry_budget.outlasts(until):
-            return max(until - self._clock.now(), FIRST_ANSWER)
-        self._end(long_wait(self._ready[0].sent.method, until))
+        if self._budget.outlasts(until):
+            return max(until - self._exchange.clock.now(), FIRST_ANSWER)
+        self._window.end(long_wait(self._window.ready[0].sent.method, until))
         return None
 
     def _ready_at(self, method: str) -> float:
-        return max(self._ledger.ready_at("batch"), self._ledger.ready_at(method))
+        ledger = self._exchange.ledger
+        return max(ledger.ready_at("batch"), ledger.ready_at(method))
 
     def _room(self, method: str) -> int:
-        """How many calls of a method its operating time has room for now."""
-        return 0 if self._ready_at(method) > self._clock.now() else self._ledger.room(method, MAX_BATCH)
+        """How many calls of a method may run now."""
+        if self._ready_at(method) > self._exchange.clock.now():
+            return 0
+        return self._exchange.ledger.room(method, MAX_BATCH)
 
-    def _depart(self, pool: ThreadPoolExecutor, batch_items: list[Slot]) -> None:
-        for method, calls in Counter(slot.sent.method for slot in batch_items).items():
-            self._ledger.start(method, calls)
-        if self._opened_at is None:
-            self._opened_at = self._clock.now()
-        params = {"halt": 0, "cmd": [slot.command for slot in batch_items]}
+    def _submit(self, pool: ThreadPoolExecutor, batch: list[Item]) -> None:
+        for method, count in _methods(batch).items():
+            self._exchange.ledger.start(method, count)
+        self._departure.leave()
         try:
-            signed = self._client.sign("batch", params)
+            signed = self._exchange.sign("batch", {"halt": 0, "cmd": [item.command for item in batch]})
         except Bitrix24Error as error:
-            self._release(batch_items)
-            self._lost(batch_items, error)
+            self._release(batch)
+            self._failed(batch, error)
             return
-        self._flights[pool.submit(self._client.send, "batch", signed)] = batch_items, signed
+        calls = [item.sent for item in batch]
+        self._in_flight[pool.submit(self._exchange.send_batch, signed, calls)] = batch, signed
+
+    def _release(self, batch: list[Item]) -> None:
+        for method, count in _methods(batch).items():
+            self._exchange.ledger.end(method, count)
 
     # Receiving
 
-    def _await(self, pause: float | None) -> None:
-        if self._flights:
-            done, _ = wait(self._flights, timeout=pause, return_when=FIRST_COMPLETED)
+    def _receive_next(self, pause: float | None) -> None:
+        if self._in_flight:
+            done, _ = wait(self._in_flight, timeout=pause, return_when=FIRST_COMPLETED)
             for future in done:
-                self._land(future, *self._flights.pop(future))
+                self._receive(future, *self._in_flight.pop(future))
         elif pause is not None and pause > 0:
-            self._clock.sleep(pause)
+            self._exchange.clock.sleep(pause)
 
-    def _land(self, future: Future[Reply], batch_items: list[Slot], signed: Signed) -> None:
-        self._answered = True
+    def _receive(self, future: Future[BatchReply], batch: list[Item], signed: Signed) -> None:
+        self._departure.answered = True
         try:
             reply = future.result()
-            outcomes = parse_batch(reply, [slot.sent for slot in batch_items])
         except Bitrix24Error as error:
-            self._release(batch_items)
-            self._refused(batch_items, signed, error)
+            self._release(batch)
+            self._rejected(batch, signed, error)
             return
-        self._measure(reply, outcomes)
-        self._release(batch_items)
-        self._forget_renewals(batch_items)
-        if any(outcome.ok for outcome in outcomes):
-            self._retry_budget.progress()
-        again = [
-            (slot, outcome)
-            for slot, outcome in zip(batch_items, outcomes, strict=True)
-            if not self._resolve(slot, outcome)
-        ]
-        failed = [
-            one.error
-            for _, one in again
-            if one.error is not None and not isinstance(one.error, Bitrix24OperatingLimitError)
-        ]
-        if failed:
-            self._pause(self._retry_budget.pause(failed[0]) or FIRST_PAUSE)
-        self._send_again([slot for slot, _ in again])
+        self._exchange.record_batch(reply)
+        self._release(batch)
+        for item in batch:
+            item.renewals = 0
+        if any(outcome.ok for outcome in reply.outcomes):
+            self._budget.progress()
+        again: list[Item] = []
+        pauses: list[Bitrix24Error] = []
+        for item, outcome in zip(batch, reply.outcomes, strict=True):
+            if not self._resolve(item, outcome):
+                again.append(item)
+                if outcome.error and not isinstance(outcome.error, Bitrix24OperatingLimitError):
+                    pauses.append(outcome.error)
+        if pauses:
+            self._departure.pause(self._budget.pause(pauses[0]) or self._budget.first_pause)
+        self._window.put_back(again)
 
-    def _release(self, batch_items: list[Slot]) -> None:
-        for method, calls in Counter(slot.sent.method for slot in batch_items).items():
-            self._ledger.end(method, calls)
-
-    def _measure(self, reply: Reply, outcomes: list[Outcome]) -> None:
-        self._ledger.record("batch", reply.time)
-        measured: dict[str, list[Outcome]] = {}
-        for outcome in outcomes:
-            if outcome.ok:
-                measured.setdefault(outcome.call.method, []).append(outcome)
-        for method, group in measured.items():
-            # Of the whole request: recent portals round each command's own duration up to a whole second.
-            seconds = reply.time.duration * len(group) / len(outcomes)
-            self._ledger.record(method, group[-1].time, calls=len(group), seconds=seconds)
-
-    def _resolve(self, slot: Slot, outcome: Outcome) -> bool:
-        """Give a slot its outcome; False if its call goes out again."""
+    def _resolve(self, item: Item, outcome: Outcome) -> bool:
+        """Set an item's outcome from the answer to its command; False if it is sent again."""
         error = outcome.error
         if isinstance(error, Bitrix24LimitError):
-            self._client.note_refusal(error, slot.sent.method)
-        if isinstance(error, Bitrix24OperatingLimitError):  # its method waits, and no other
-            return False
+            self._exchange.note_refusal(error, item.sent.method)
         if error is not None and (error.temporary or outcome.status == "unknown"):
-            return not self._may_go_again(slot, error, executed=outcome.status == "unknown")
-        if slot.settling:
-            return self._settled(slot, outcome)
-        slot.outcome = outcome
+            answered = outcome.status == "failure" and not isinstance(error, Bitrix24LimitError)
+            return not self._is_sent_again(item, error, ANSWERED_TRIES if answered else MAX_TRIES)
+        if item.verifying:
+            return self._verified(item, outcome)
+        item.outcome = outcome
         return True
 
-    def _settled(self, slot: Slot, outcome: Outcome) -> bool:
-        verification = slot.call.verification
+    def _verified(self, item: Item, outcome: Outcome) -> bool:
+        verification = item.call.verification
         if not outcome.ok or verification is None:
-            slot.outcome = Outcome(slot.call, "unknown", error=outcome.error)
+            item.outcome = Outcome(item.call, "unknown", error=outcome.error)
             return True
         try:
             applied = verification.shows(outcome.result)
         except Bitrix24Error as error:
-            slot.outcome = Outcome(slot.call, "unknown", error=error)
+            item.outcome = Outcome(item.call, "unknown", error=error)
             return True
         if applied:
-            slot.outcome = Outcome(slot.call, "success", result=True)
+            item.outcome = Outcome(item.call, "success", result=True)
             return True
-        slot.settle(False)
+        item.not_applied()
         return False
 
-    def _may_go_again(self, slot: Slot, error: Bitrix24Error, executed: bool) -> bool:
-        """Whether a call goes out again after a lost answer or a server's failure; else set its outcome."""
-        slot.tries += 1
-        refused = isinstance(error, Bitrix24LimitError)
-        if slot.tries < (MAX_TRIES if executed or refused else ANSWERED_TRIES):
-            if slot.sent.repeatable or refused:
-                return True
-            if slot.call.verification is not None:
-                slot.settle(True)
-                return True
-        if executed and not slot.sent.repeatable:
-            error = Bitrix24UnknownOutcomeError(
-                error.description, http_status=error.http_status, method=slot.call.method
-            )
-        slot.outcome = Outcome(slot.call, "unknown" if executed else "failure", error=error)
+    def _is_sent_again(self, item: Item, error: Bitrix24Error, max_tries: int = MAX_TRIES) -> bool:
+        """Whether an item is sent again after a failure that may pass; otherwise set its outcome."""
+        item.tries += not isinstance(error, Bitrix24OperatingLimitError)
+        item.maybe_executed |= may_be_executed(error)
+        decision = decide(
+            error,
+            repeatable=item.sent.may_repeat,
+            verifiable=item.call.verification is not None,
+            tries=item.tries,
+            max_tries=max_tries,
+        )
+        if decision == "repeat":
+            return True
+        if decision == "verify":
+            item.verify()
+            return True
+        if item.maybe_executed and not item.call.may_repeat:
+            error = unknown_outcome(error, item.call.method)
+        item.end(decision, error)
         return False
 
-    def _refused(self, batch_items: list[Slot], signed: Signed, error: Bitrix24Error) -> None:
-        """
-        A whole request failed: renew credentials that have expired, or see what else may be done.
+    # Whole requests that failed
 
-        This thread waits for it: Airflow 3.0's way to the token store is for one thread at a time.
-        """
-        if not isinstance(error, Bitrix24TokenExpiredError):
-            self._forget_renewals(batch_items)
-        elif max(slot.renewals for slot in batch_items) < MAX_REPLAYS:
+    def _rejected(self, batch: list[Item], signed: Signed, error: Bitrix24Error) -> None:
+        """A whole request failed: renew credentials that have expired, or see what else may be done."""
+        if isinstance(error, Bitrix24TokenExpiredError) and batch[0].renewals < MAX_RENEWALS:
             try:
-                renewed = self._client.renew(signed)
+                renewed = self._exchange.renew(signed)
             except Bitrix24Error as failure:
-                self._lost(batch_items, failure)
+                self._failed(batch, failure)
                 return
             if renewed:
-                for slot in batch_items:
-                    slot.renewals += 1
-                self._send_again(batch_items)
+                for item in batch:
+                    item.renewals += 1
+                self._window.put_back(batch)
                 return
-        self._lost(batch_items, error)
+        for item in batch:
+            item.renewals = 0  # of tokens that expired in a row
+        self._failed(batch, error)
 
-    def _forget_renewals(self, batch_items: list[Slot]) -> None:
-        """The token was good: a later expiry is another one."""
-        for slot in batch_items:
-            slot.renewals = 0
-
-    def _lost(self, batch_items: list[Slot], error: Bitrix24Error) -> None:
+    def _failed(self, batch: list[Item], error: Bitrix24Error) -> None:
         """A whole request failed: repeat what may be repeated, or end the run."""
-        self._client.note_refusal(error, "batch")
+        error = self._exchange.note_refusal(error, "batch")
         if isinstance(error, Bitrix24OperatingLimitError):
-            self._send_again(batch_items)
+            self._window.put_back(batch)
             return
-        pause = self._retry_budget.pause(error)
+        if isinstance(error, Bitrix24RequestTooLargeError):
+            self._too_large(batch, error)
+            return
+        if isinstance(error, Bitrix24TimeoutError):
+            self._timed_out(batch)
+        pause = self._budget.pause(error)
         if pause is None:
-            for slot in batch_items:
-                slot.outcome = Outcome(slot.call, fate(error), error=error, ended_run=True)
-            self._end(error)
+            for item in batch:
+                item.end(given_up(error), error, ended_run=True)
+            self._window.end(error)
             return
-        self._pause(pause)
-        executed = was_executed(error)
-        self._send_again(
-            [s for s in batch_items if not executed or self._may_go_again(s, error, executed=True)]
-        )
+        self._departure.pause(pause)
+        alone = len(batch) == 1 and isinstance(error, Bitrix24TimeoutError)
+        again = [
+            item for item in batch if self._is_sent_again(item, error, ANSWERED_TRIES if alone else MAX_TRIES)
+        ]
+        for item in again:
+            if item.tries > 1:  # until the command that breaks its batch is alone
+                item.max_commands = max(1, min(item.max_commands, len(batch)) // 2)
+        self._window.put_back(again)
 
-    def _pause(self, seconds: float) -> None:
-        self._pause_until = max(self._pause_until, self._clock.now() + seconds)
+    def _too_large(self, batch: list[Item], error: Bitrix24Error) -> None:
+        """The web server rejected the body: send half of it, or fail the only call in it."""
+        if len(batch) == 1:
+            batch[0].end("failure", error)
+            return
+        size = sum(len(item.command) for item in batch)
+        self._window.max_bytes = min(self._window.max_bytes, size // 2)
+        self._window.put_back(batch)
 
-    def _send_again(self, slots: list[Slot]) -> None:
-        self._ready.extendleft(reversed(slots))
-        if self._ended is not None:
-            self._end(self._ended)
+    def _timed_out(self, batch: list[Item]) -> None:
+        """The portal did not finish in time: send half as much."""
+        self._budget.timed_out(len(batch))
+        self._exchange.ledger.timed_out(_methods(batch))
+        for item in batch:
+            item.max_commands = max(1, len(batch) // 2)
 
-    def _end(self, error: Bitrix24Error) -> None:
-        """Give up: what is on its way may still arrive, everything else is skipped."""
-        self._ended = error
-        while self._ready:
-            slot = self._ready.popleft()
-            slot.outcome = Outcome(slot.call, "skipped", error=error, ended_run=True)
+
+class _Departure:
+    """When the next request of a run may leave."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.answered = False
+        self._clock = exchange.clock
+        self._turn = Turn(exchange.bucket, exchange.clock)
+        self._not_before = 0.0
+        self._opened_at: float | None = None
+
+    def wait(self) -> float:
+        """Return the seconds to wait; 0 or less means now."""
+        wait = max(self._not_before, self._slow_start()) - self._clock.now()
+        return wait if wait > 0 else self._turn.wait()
+
+    def leave(self) -> None:
+        """A request leaves."""
+        self._turn.use()
+        if self._opened_at is None:
+            self._opened_at = self._clock.now()
+
+    def pause(self, seconds: float) -> None:
+        """Let no request leave for some seconds."""
+        self._not_before = max(self._not_before, self._clock.now() + seconds)
+
+    def _slow_start(self) -> float:
+        """Until the first answer, only one request is in flight for a moment: the bucket may be full."""
+        if self.answered or self._opened_at is None:
+            return 0.0
+        return self._opened_at + FIRST_ANSWER
+
+
+def _methods(batch: list[Item]) -> Counter[str]:
+    return Counter(item.sent.method for item in batch)

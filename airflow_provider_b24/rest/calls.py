@@ -1,4 +1,4 @@
-"""A call of a REST method, whether it may be repeated, and how it is written inside a batch."""
+"""A call of a REST method, and whether it may be repeated."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24UnknownOutco
 MAX_BATCH = 50  # https://apidocs.bitrix24.com/settings/how-to-call-rest-api/batch.html
 
 _METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
-_READS = frozenset(
-    {"get", "list", "fields", "types", "current", "profile", "scope", "methods", "time", "info"}
+# A method is a read if its last word begins with a reading verb or is one of these nouns, if another word is
+# `get` (calendar.event.get.nearest), or if it lists constants (crm.enum.*).
+_READING_VERBS = ("get", "list", "find", "search", "count")
+_READING_NOUNS = frozenset(
+    {
+        *("access", "admin", "availabletoadd", "countries", "current", "events", "fields", "groups"),
+        *("history", "info", "instances", "isactionallowed", "items", "languages", "methods", "name"),
+        *("profile", "reports", "scope", "settings", "status", "statuslist", "time", "types"),
+    }
 )
 _CONSUMING_READS = frozenset({"event.offline.get"})  # deletes what it returns
 _REPLACES = re.compile(
@@ -44,30 +51,40 @@ def _is_name(text: str) -> bool:
 def is_repeatable(method: str) -> bool:
     """Whether running ``method`` twice leaves the portal as running it once does, with the same answer."""
     name = method.lower()
-    if name in _CONSUMING_READS:
+    if consumes(name):
         return False
-    return name.rpartition(".")[2] in _READS or _REPLACES.fullmatch(name) is not None
+    if _REPLACES.fullmatch(name) is not None:
+        return True
+    *others, last = name.split(".")
+    if last.startswith(_READING_VERBS) or last in _READING_NOUNS:
+        return True
+    return "get" in others or others[:2] == ["crm", "enum"]
+
+
+def consumes(method: str) -> bool:
+    """Whether this is a read that deletes what it returns."""
+    return method.lower() in _CONSUMING_READS
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """How to find out whether a write was carried out whose answer was lost."""
+    """How to find out whether a write was applied when the answer to it was lost."""
 
     read: Call
     applied: Callable[[Any], bool]
 
     def shows(self, result: Any) -> bool:
         """
-        Whether the result of the read shows that the write took effect.
+        Whether the result of the read shows that the write was applied.
 
-        :raises Bitrix24UnknownOutcomeError: the result is none.
+        :raises Bitrix24UnknownOutcomeError: the result cannot be understood.
         """
         try:
             return self.applied(result)
         except (TypeError, ValueError, LookupError, AttributeError):
             pass
         raise Bitrix24UnknownOutcomeError(
-            f"what was read after a lost answer, {type(result).__name__}, cannot be understood",
+            f"the answer to the write was lost, and reading the record returned {type(result).__name__}",
             method=self.read.method,
         )
 
@@ -79,12 +96,15 @@ class Call:
 
     :param method: name of the REST method, e.g. ``crm.contact.company.items.set``.
     :param params: its parameters, JSON values; dates and times are sent in ISO 8601.
-    :param verification: for a write that must not be repeated blindly: how to look whether it took effect.
+    :param verification: for a write that must not be repeated blindly: how to find out if it was applied.
+    :param repeatable: whether it is safe to run the call twice; None decides by the method's name.
+    :raises Bitrix24InputError: the method or the type of the parameters is wrong.
     """
 
     method: str
     params: Mapping[str, Any] = field(default_factory=dict)
     verification: Verification | None = None
+    repeatable: bool | None = None
 
     def __post_init__(self) -> None:
         check_method(self.method)
@@ -92,23 +112,34 @@ class Call:
             raise Bitrix24InputError(
                 f"params must be a mapping, got {type(self.params).__name__}", method=self.method
             )
+        if self.repeatable not in (None, True, False):
+            raise Bitrix24InputError(
+                f"repeatable must be True, False or None, got {shown(self.repeatable)}", method=self.method
+            )
 
     @property
-    def repeatable(self) -> bool:
-        return is_repeatable(self.method)
+    def may_repeat(self) -> bool:
+        """Whether the call is sent again when the answer to it was lost."""
+        return is_repeatable(self.method) if self.repeatable is None else self.repeatable
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A request with its credentials; its ``repr`` tells neither path nor body."""
+    """
+    A request with its credentials; its ``repr`` shows neither path nor body.
 
+    :param secrets: texts that an error about this request must not quote.
+    """
+
+    method: str
     path: str = field(repr=False)
     body: Mapping[str, Any] = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def shown(value: Any) -> str:
-    """A value for a message; Python itself refuses to show a number of thousands of digits."""
+    """Return a value as text for a message, at most 80 characters long."""
     try:
         return f"{value!r:.80}"
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # Python refuses to print a number of thousands of digits
         return f"a {type(value).__name__} that is too large"

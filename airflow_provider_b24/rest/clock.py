@@ -1,4 +1,4 @@
-"""Time and waiting, so that tests need not wait."""
+"""Time and waiting, as arguments, so that tests need not wait."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time and waiting, so that tests need not wait."""
+    """Time and waiting."""
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return the seconds since the epoch."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of this machine."""
 
     def now(self) -> float:
         return time.time()

@@ -1,4 +1,4 @@
-"""What a client has to know about a portal."""
+"""What a client needs to know about a portal."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ OAUTH_SERVER = "https://oauth.bitrix.info"  # https://apidocs.bitrix24.com/setti
 
 @dataclass(frozen=True)
 class Webhook:
-    """An incoming webhook: the user it acts for and its code (secret)."""
+    """An incoming webhook: the user it acts as and its code (secret)."""
 
     user_id: int
     code: str = field(repr=False)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be shown."""
+        """Texts that must not be shown."""
         return (self.code,)
 
 
 @dataclass(frozen=True)
 class OAuthApp:
     """
-    A local application and the pair of tokens it got first; later pairs are kept in a ``TokenStore``.
+    A local application and its first pair of tokens; renewed pairs are stored in a ``TokenStore``.
 
     :param server: address of the authorization server, without a trailing slash.
     """
@@ -36,7 +36,7 @@ class OAuthApp:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be shown."""
+        """Texts that must not be shown."""
         return tuple(filter(None, (self.client_secret, self.access_token, self.refresh_token)))
 
 
@@ -49,12 +49,12 @@ class PortalConfig:
     :param credentials: webhook or application.
     :param plan: ``standard`` (50 requests at once, 2 per second), ``enterprise`` (250, 5) or ``none``.
     :param ca_bundle: path of a PEM file for a self-hosted portal's own certificate authority.
-    :param verify_tls: whether the portal's certificate is checked.
-    :param proxy: URL of an HTTP proxy; empty means what the environment says.
+    :param verify_tls: whether the portal's certificate is verified.
+    :param proxy: URL of an HTTP proxy; empty means the proxy settings of the environment.
     :param connect_timeout: seconds.
-    :param read_timeout: seconds; the portal itself ends a request after 60.
+    :param read_timeout: seconds; the portal ends a request after 60.
     :param max_parallel: requests in flight at once.
-    :param allowed_hosts: further hosts to which a renamed portal may point, each ``host`` (any port) or
+    :param allowed_hosts: other hosts to which a renamed portal may redirect, each ``host`` (any port) or
         ``host:port``.
     """
 

@@ -9,18 +9,32 @@ import os
 import stat
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from airflow_provider_b24.errors import Bitrix24TransportError
 from airflow_provider_b24.rest.clock import Clock
+from airflow_provider_b24.rest.forks import bind_to_process
 
 log = logging.getLogger(__name__)
 
-RETRY_TIMEOUT = 180.0  # seconds: longer than one exchange of tokens can take, timeouts included
-_TELL = 2.0  # seconds of waiting after which the log says so
+LOCK_TIMEOUT = 180.0  # seconds: longer than one renewal of tokens can take, timeouts included
 _POLL = 0.05  # seconds between two looks at a lock that somebody holds
-_THREADS = threading.Lock()  # stands in for all locks where there are no files
+_POLLS_BEFORE_LOG = 40
+
+
+class _Threads:
+    """Replaces all locks where no files can be made."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        bind_to_process(self)
+
+    def after_fork(self) -> None:
+        self.lock = threading.Lock()
+
+
+_threads = _Threads()
 
 
 def own_folder(folder: Path | None = None) -> Path:
@@ -34,34 +48,33 @@ def own_folder(folder: Path | None = None) -> Path:
     path.mkdir(mode=0o700, parents=folder is not None, exist_ok=True)
     facts = path.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o077:
-        raise PermissionError(1, f"{path.name} is not a folder that is this user's alone")
+        raise PermissionError(1, f"{path.name} is not a folder that only this user may enter")
     return path
 
 
 @contextlib.contextmanager
-def machine_lock(name: str, clock: Clock, folder: Path | None = None) -> Iterator[None]:
+def machine_lock(
+    name: str, clock: Clock, folder: Path | None = None, timeout: float = LOCK_TIMEOUT
+) -> Iterator[None]:
     """
     Hold the lock ``name`` while the context lasts.
 
-    The kernel drops it when its holder dies. Where no file can be made, it holds among threads only.
+    The kernel releases it when its holder dies. Where no file can be made, it holds among threads only.
 
-    :raises Bitrix24TransportError: somebody holds it for longer than ``RETRY_TIMEOUT``; temporary.
+    :param timeout: seconds to wait for it.
+    :raises Bitrix24TransportError: somebody holds it for longer; temporary.
     """
     try:
         handle = open_own_file(own_folder(folder) / f"{name}.lock")
     except OSError as error:
-        log.warning(
-            "No lock file can be made (%s): tokens are renewed without regard to other processes", error
-        )
-        with _THREADS:
+        log.warning("No lock file (%s): other processes may renew the same tokens at the same time", error)
+        with _threads.lock:
             yield
         return
+    busy = Bitrix24TransportError("another process has been renewing the tokens for too long", sent=False)
     try:
-        _acquire(handle, clock)
-        try:
+        with file_lock(handle, clock, timeout=timeout, poll=_POLL, busy=busy, on_poll=_report):
             yield
-        finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)  # said outright: a process forked meanwhile holds the file too
     finally:
         os.close(handle)
 
@@ -80,23 +93,43 @@ def open_own_file(path: Path) -> int:
     return handle
 
 
-def _acquire(handle: int, clock: Clock) -> None:
-    """Each opening of a file has a lock of its own, so threads exclude one another as processes do."""
-    waited = 0.0
-    told = False
+@contextlib.contextmanager
+def file_lock(
+    handle: int,
+    clock: Clock,
+    *,
+    timeout: float,
+    poll: float,
+    busy: Exception,
+    on_poll: Callable[[int], None] = lambda polls: None,
+) -> Iterator[None]:
+    """
+    Hold an open file's lock while the context lasts.
+
+    Each opening of a file has a lock of its own, so threads exclude one another as processes do.
+
+    :param timeout: seconds to wait for it.
+    :param poll: seconds between two attempts.
+    :param busy: raised when somebody holds it for longer.
+    :param on_poll: called before each wait, with the number of failed attempts.
+    """
+    polls = 0
     while True:
-        try:
+        with contextlib.suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            busy = waited > RETRY_TIMEOUT
-        else:
-            return
-        if busy:
-            raise Bitrix24TransportError(
-                "another process has been renewing the tokens for too long", sent=False
-            )
-        if waited > _TELL and not told:
-            told = True
-            log.info("Waiting for another task or process that renews the tokens of this connection")
-        clock.sleep(_POLL)
-        waited += _POLL
+            break
+        polls += 1
+        if polls * poll > timeout:
+            raise busy
+        on_poll(polls)
+        clock.sleep(poll)
+    try:
+        yield
+    finally:
+        # Explicitly: a child that was forked meanwhile has the file open too.
+        fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def _report(polls: int) -> None:
+    if polls == _POLLS_BEFORE_LOG:
+        log.info("Waiting for another task or process that renews the tokens of this connection")

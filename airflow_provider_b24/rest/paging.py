@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_b24.errors import Bitrix24ApiError
@@ -20,15 +21,17 @@ _BY_ID = {
 
 
 class Paging:
-    """Walks the pages of one list, by id where the method and the parameters allow it."""
+    """
+    All pages of one list, read by id where the method and the parameters allow it.
 
-    def __init__(
-        self, call: Callable[[str, Mapping[str, Any]], Reply], method: str, params: Mapping[str, Any]
-    ) -> None:
-        Call(method, params)  # a wrong name or type is found before anything is sent
+    :param perform: runs a call.
+    :param call: the list, without a position.
+    """
+
+    def __init__(self, perform: Callable[[Call], Reply], call: Call) -> None:
+        self._perform = perform
         self._call = call
-        self._method = method
-        self._params = params
+        self._method, self._params = call.method, call.params
 
     def __iter__(self) -> Iterator[Any]:
         key = _BY_ID.get(self._method.lower())
@@ -51,9 +54,7 @@ class Paging:
         last = 0
         while True:
             above = {"filter": {**given, f">{key}": last}} if last else {"filter": dict(given)}
-            rows = self._rows(
-                self._call(self._method, {**rest, "order": {key: "ASC"}, **above, "start": -1}).result
-            )
+            rows = self._rows(self._page({**rest, "order": {key: "ASC"}, **above, "start": -1}).result)
             yield from rows
             if len(rows) < PAGE:
                 return
@@ -66,7 +67,7 @@ class Paging:
         start: int | None = None
         while True:
             params = dict(self._params) if start is None else {**self._params, "start": start}
-            reply = self._call(self._method, params)
+            reply = self._page(params)
             yield from self._rows(reply.result)
             if reply.next is None:
                 return
@@ -74,23 +75,58 @@ class Paging:
                 raise Bitrix24ApiError("the portal repeats a page of the list", method=self._method)
             start = reply.next
 
+    def _page(self, params: Mapping[str, Any]) -> Reply:
+        return self._perform(replace(self._call, params=params))
+
     def _id_of(self, row: Any, key: str) -> int:
         try:
             return int(row[key])
         except (TypeError, ValueError, LookupError):
             pass
         raise Bitrix24ApiError(
-            f"a row of the list, {type(row).__name__}, holds no readable {key}", method=self._method
+            f"a row of the list has no readable {key} (it is a {type(row).__name__})",
+            method=self._method,
         )
 
     def _rows(self, result: Any) -> list[Any]:
-        """Rows lie in ``result`` itself or in the only list inside it (``items``, ``tasks``, ...)."""
+        """
+        Return the rows, which are in ``result`` itself or in a list inside it (``items``, ``tasks``, ...).
+
+        PHP writes a list with gaps as a map by position, and some methods answer null or false for no rows.
+        """
         if isinstance(result, list):
             return result
-        if isinstance(result, Mapping):
-            lists = [value for value in result.values() if isinstance(value, list)]
-            if len(lists) == 1:
-                return lists[0]
-            if not result:
-                return []
-        raise Bitrix24ApiError("the answer holds no list of rows", method=self._method)
+        if result is None or result is False:
+            return []
+        found = _lists_in(result) if isinstance(result, Mapping) else []
+        if len(found) == 1:
+            return found[0]
+        keys = f" with {len(found)} lists" if found else ""
+        raise Bitrix24ApiError(
+            f"expected a list of rows, got {type(result).__name__}{keys}: use call() or Bitrix24Operator to "
+            "get the whole result",
+            method=self._method,
+        )
+
+
+def _lists_in(result: Mapping[str, Any]) -> list[list[Any]]:
+    """Return what may be the rows: the map itself, or the lists in it, without empty ones beside others."""
+    if not result:
+        return [[]]
+    if (rows := _positions(result)) is not None:
+        return [rows]
+    lists = [value for value in map(_as_list, result.values()) if value is not None]
+    return [rows for rows in lists if rows] or lists[:1]
+
+
+def _as_list(value: Any) -> list[Any] | None:
+    if isinstance(value, list):
+        return value
+    return _positions(value) if isinstance(value, Mapping) else None
+
+
+def _positions(value: Mapping[str, Any]) -> list[Any] | None:
+    """Return the rows of a map whose keys are numbers; None if it is another map."""
+    rows = list(value.values())
+    numbered = all(str(key).isdigit() for key in value) and all(isinstance(row, Mapping) for row in rows)
+    return rows if rows and numbered else None

@@ -1,13 +1,15 @@
 """
 From the bytes of an HTTP answer to a reply, to outcomes in input order, or to an error.
 
-Errors tell the kind of an odd answer, never its words: a portal, or a proxy before it, may quote the request.
+Our own messages name the type of an unexpected answer and never quote it: a portal, or a proxy before it, may
+repeat the request. What the portal itself says in an error is scrubbed in ``exchange``.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,14 +17,22 @@ from typing import Any, Literal
 from airflow_provider_b24.errors import (
     Bitrix24ApiError,
     Bitrix24Error,
+    Bitrix24TimeoutError,
     Bitrix24TransportError,
     Bitrix24UnknownOutcomeError,
     classify,
 )
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.redaction import redact
 
 Status = Literal["success", "failure", "unknown", "skipped"]
+
+# What may stand before the JSON: byte order marks and the notices of PHP (a page would go on behind it).
+_JSON_START = re.compile(rb'\{\s*"(?:result|error)"')
+_BYTE_ORDER_MARK = "\ufeff".encode()
+_PAGE_ADVICE = {
+    403: "A firewall or proxy before the portal may have rejected the request.",
+    404: "Check that the connection's Host is the portal's own address.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class RawReply:
     """An HTTP answer as it came."""
 
     status: int
-    body: bytes = field(repr=False)  # an authorization server's holds tokens
+    body: bytes = field(repr=False)  # an authorization server's contains tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,41 +53,38 @@ class Timing:
 
     @classmethod
     def parse(cls, time: Any) -> Timing:
-        """Read a ``time`` block; fields a portal leaves out or writes oddly count as unknown."""
+        """Read a ``time`` block; fields that are missing or unreadable count as unknown."""
         if not isinstance(time, Mapping):
             return cls()
         return cls(
-            duration=_number(time.get("duration")) or 0.0,
-            operating=_number(time.get("operating")),
-            operating_reset_at=_number(time.get("operating_reset_at")),
+            duration=parse_number(time.get("duration")) or 0.0,
+            operating=parse_number(time.get("operating")),
+            operating_reset_at=parse_number(time.get("operating_reset_at")),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """
-    A successful answer: ``result``, and for lists ``total`` and ``next``.
-
-    :param secrets: what the texts of errors inside must not quote.
-    """
+    """A successful answer: ``result``, and for lists ``total`` and ``next``."""
 
     result: Any
     total: int | None = None
     next: int | None = None
     time: Timing = Timing()
-    secrets: Sequence[str] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """
-    What became of one call.
+    The result of one call.
 
-    ``success`` holds the ``result``. ``failure`` holds the ``error`` the portal gave. ``unknown``: the answer
+    ``success`` has the ``result``. ``failure`` has the ``error`` the portal gave. ``unknown``: the answer
     was lost and the call must not be repeated blindly. ``skipped``: it was never executed, because an
     earlier command failed (``halt``) or the run ended early; ``error`` says why.
 
-    :ivar ended_run: the error is not this call's own but ended the whole run, e.g. the portal stayed away.
+    :ivar total: of a list, how many rows there are.
+    :ivar next: of a list, where its next page starts; None on the last page.
+    :ivar ended_run: the error is not this call's own but ended the whole run, e.g. the portal was down.
     """
 
     call: Call
@@ -86,26 +93,24 @@ class Outcome:
     error: Bitrix24Error | None = None
     time: Timing = Timing()
     ended_run: bool = False
+    total: int | None = None
+    next: int | None = None
 
     @property
     def ok(self) -> bool:
         return self.status == "success"
 
 
-def parse_reply(raw: RawReply, method: str, secrets: Sequence[str] = ()) -> Reply:
+def parse_reply(raw: RawReply, method: str) -> Reply:
     """
     Read the answer to one request.
 
-    :param secrets: what an error's text must not quote, should the portal, or a proxy before it, do so.
-    :raises Bitrix24ApiError: the answer is an error; its presence decides, for its code is often empty.
-    :raises Bitrix24TransportError: the answer is no answer of Bitrix24 (a page, half a body).
+    :raises Bitrix24ApiError: the answer is an error, whose code is often empty.
+    :raises Bitrix24TransportError: the answer is not one of Bitrix24 (an HTML page, half a body).
     """
-    try:
-        body = json.loads(raw.body)
-    except (ValueError, RecursionError):
-        body = None
-    if isinstance(body, dict) and "error" in body:
-        code, description = (redact(text, *secrets) for text in _code_and_text(body))
+    body = _parse_json(raw.body)
+    if isinstance(body, dict) and _is_error(body):
+        code, description = _code_and_text(body)
         raise classify(code, description, raw.status, method)
     if isinstance(body, dict) and "result" in body and raw.status < 400:
         return Reply(
@@ -113,45 +118,79 @@ def parse_reply(raw: RawReply, method: str, secrets: Sequence[str] = ()) -> Repl
             total=_whole(body.get("total")),
             next=_next(body.get("next"), method),
             time=Timing.parse(body.get("time")),
-            secrets=secrets,
         )
     raise _unreadable(raw, method)
 
 
-def parse_batch(reply: Reply, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
+def parse_batch(reply: Reply, calls: Sequence[Call], halt: bool = False, first: int = 0) -> list[Outcome]:
     """
     Spread the answer to a batch over its commands, in input order.
 
-    A command that appears nowhere was skipped if an earlier one failed under ``halt``, else its fate is
-    unknown (the portal may have been cut off in the middle).
+    A command that is missing from the answer was skipped if an earlier one failed under ``halt``; otherwise
+    it may have been executed (the portal may have been interrupted).
 
-    :raises Bitrix24TransportError: this is no answer to a batch.
+    :param first: the key of the first command; the keys are consecutive.
+    :raises Bitrix24TransportError: this is not the answer to a batch.
     """
     body = reply.result
     if not isinstance(body, Mapping) or "result" not in body:
-        raise Bitrix24TransportError("the answer to a batch holds no results", method="batch")
+        raise Bitrix24TransportError("the answer to a batch contains no results", method="batch")
     results, errors = _by_key(body["result"]), _by_key(body.get("result_error"))
     times = _by_key(body.get("result_time"))
+    totals, nexts = _by_key(body.get("result_total")), _by_key(body.get("result_next"))
     outcomes: list[Outcome] = []
     halted: Bitrix24Error | None = None
-    for position, call in enumerate(calls):
+    for position, call in enumerate(calls, first):
         key = str(position)
         time = Timing.parse(times.get(key))
         if key in errors:
-            code, text = (redact(part, *reply.secrets) for part in _code_and_text(errors[key]))
-            error: Bitrix24Error = classify(code, text, None, call.method)
+            error: Bitrix24Error = classify(*_code_and_text(errors[key]), None, call.method)
             halted = halted or (error if halt else None)
             outcomes.append(Outcome(call, "failure", error=error, time=time))
         elif key in results:
-            outcomes.append(Outcome(call, "success", result=results[key], time=time))
+            total = _whole(totals[key]) if key in totals else None
+            start = _whole(nexts[key]) if key in nexts else None
+            outcomes.append(Outcome(call, "success", results[key], time=time, total=total, next=start))
         elif halted is not None:
             outcomes.append(Outcome(call, "skipped", error=halted))
         else:
             lost = Bitrix24UnknownOutcomeError(
-                "the batch's answer leaves this command out", method=call.method
+                "the answer to the batch leaves out this command", method=call.method
             )
             outcomes.append(Outcome(call, "unknown", error=lost))
     return outcomes
+
+
+def parse_number(value: Any) -> float | None:
+    """Return a number, or text that is one, as a float; None for everything else."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _parse_json(body: bytes) -> Any:
+    try:
+        return json.loads(body.removeprefix(_BYTE_ORDER_MARK))
+    except (ValueError, RecursionError):
+        pass
+    start = _JSON_START.search(body)
+    if start is None or start.start() == 0:
+        return None
+    try:
+        return json.loads(body[start.start() :])
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_error(body: Mapping[str, Any]) -> bool:
+    """The CRM's errors have an empty code, but always a text; some proxies add an empty field to results."""
+    if "error" not in body:
+        return False
+    return bool(body["error"] or body.get("error_description")) or "result" not in body
 
 
 def _by_key(part: Any) -> Mapping[str, Any]:
@@ -171,32 +210,26 @@ def _code_and_text(body: Any) -> tuple[str, str]:
 
 
 def _unreadable(raw: RawReply, method: str) -> Bitrix24Error:
-    if 400 <= raw.status < 500:
-        error = classify("", "the answer is a page, not JSON", raw.status, method)
-        error.advice = "Check that the connection's Host is the portal's own address."
-        return error
-    what = "an empty answer" if not raw.body.strip() else "no readable JSON"
-    return Bitrix24TransportError(f"the portal sent {what}", http_status=raw.status, method=method)
+    start = raw.body.lstrip()[:1]
+    text = "received an HTML page instead of JSON" if start == b"<" else "received no readable JSON"
+    text = text if start else "received an empty answer"
+    advice = _PAGE_ADVICE.get(raw.status)
+    if 400 <= raw.status < 500 and raw.status != 408:
+        return classify("", text, raw.status, method, advice)
+    kind = Bitrix24TimeoutError if raw.status in (408, 504) else Bitrix24TransportError
+    return kind(text, http_status=raw.status, method=method)
 
 
 def _next(value: Any, method: str) -> int | None:
-    """Where the next page of a list starts; what cannot be read must not pass for the end of the list."""
+    """Where the next page of a list starts; what cannot be read must not count as the end of the list."""
     number = _whole(value)
-    if number is None and value is not None:
-        raise Bitrix24ApiError(f"the answer's 'next' is no number but {type(value).__name__}", method=method)
+    if number is None and value not in (None, False):
+        raise Bitrix24ApiError(
+            f"the answer's 'next' must be a number, got {type(value).__name__}", method=method
+        )
     return number
 
 
 def _whole(value: Any) -> int | None:
-    number = _number(value)
+    number = parse_number(value)
     return None if number is None else int(number)
-
-
-def _number(value: Any) -> float | None:
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None

@@ -1,9 +1,11 @@
-"""Whether a request that failed is repeated, and when."""
+"""Whether a call whose request failed is repeated, and when."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
+from typing import Literal
 
 import pendulum
 
@@ -12,32 +14,66 @@ from airflow_provider_b24.errors import (
     Bitrix24LimitError,
     Bitrix24OperatingLimitError,
     Bitrix24TransportError,
+    Bitrix24UnknownOutcomeError,
 )
 from airflow_provider_b24.rest.clock import Clock
 from airflow_provider_b24.rest.limits.operating import OPERATING_WINDOW
 from airflow_provider_b24.rest.replies import Status
 
 RETRY_TIMEOUT = 120.0  # seconds without any progress, after which a temporary error is passed on
-MAX_REPLAYS = 3  # of one request whose access token had expired
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between repetitions, before jitter
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two tries, before jitter
+MAX_TRIES = 12  # of one call, where the run goes on without it
+ANSWERED_TRIES = 4  # of a call that the portal itself says it failed at, while it answers others
+
+Decision = Literal["repeat", "verify"] | Status
 
 
-def was_executed(error: Bitrix24Error) -> bool:
-    """Whether the portal may have carried out a request that ended with this error."""
+def decide(
+    error: Bitrix24Error, *, repeatable: bool, verifiable: bool, tries: int = 0, max_tries: int = MAX_TRIES
+) -> Decision:
+    """
+    Say what to do with a call that ended in this error.
+
+    ``repeat`` it; ``verify`` by reading whether it was applied; or give it up with a status: ``failure``,
+    ``unknown`` (it may have been executed) or ``skipped`` (it was not executed).
+
+    :param repeatable: whether executing the call twice is safe.
+    :param verifiable: whether there is a way to find out if it was executed.
+    :param tries: how often the call was tried.
+    :param max_tries: with so many tries it is given up. The operating limit is not one of its failures.
+    """
+    executed = may_be_executed(error)
+    if isinstance(error, Bitrix24OperatingLimitError):
+        return "repeat"
+    if tries < max_tries and (error.temporary or executed):
+        if repeatable or not executed:
+            return "repeat"
+        if verifiable:
+            return "verify"
+    return given_up(error)
+
+
+def given_up(error: Bitrix24Error) -> Status:
+    """Return the status of a call that is given up with this error, whatever the error would allow."""
+    if may_be_executed(error):
+        return "unknown"
+    return "skipped" if error.temporary else "failure"
+
+
+def may_be_executed(error: Bitrix24Error) -> bool:
+    """Whether the portal may have executed a request that ended in this error."""
     if isinstance(error, Bitrix24TransportError):
         return error.sent
     return error.temporary and not isinstance(error, Bitrix24LimitError)
 
 
-def fate(error: Bitrix24Error) -> Status:
-    """What a request that is given up with this error means for the calls it carried."""
-    if was_executed(error):
-        return "unknown"
-    return "skipped" if error.temporary else "failure"
+def unknown_outcome(error: Bitrix24Error, method: str) -> Bitrix24UnknownOutcomeError:
+    """Return the error of a write that this error left undecided and that must not be repeated."""
+    return Bitrix24UnknownOutcomeError(error.description, http_status=error.http_status, method=method)
 
 
 def long_wait(method: str, until: float) -> Bitrix24OperatingLimitError:
-    """The error that hands a long wait for operating time to the caller."""
+    """Return the error that leaves a long wait for operating time to the caller."""
     return Bitrix24OperatingLimitError(
         "the method's operating time is used up", method=method, retry_at=pendulum.from_timestamp(until)
     )
@@ -45,43 +81,52 @@ def long_wait(method: str, until: float) -> Bitrix24OperatingLimitError:
 
 class RetryBudget:
     """
-    One budget of time without progress, shared by all requests of a run.
+    A limit on the time without progress, shared by all requests of a run.
 
-    :param budget: seconds without progress after which ``pause`` gives up.
+    :param timeout: seconds without progress after which ``pause`` gives up.
     :param max_wait: longest single wait in seconds that is slept through; None means any.
+    :param first_pause: seconds before the first repetition, before jitter; later ones are longer.
     :param rng: a random number in [0, 1) for the jitter.
     """
 
     def __init__(
         self,
         clock: Clock,
-        budget: float = RETRY_TIMEOUT,
+        timeout: float = RETRY_TIMEOUT,
         max_wait: float | None = None,
+        first_pause: float = FIRST_PAUSE,
         rng: Callable[[], float] = random.random,
     ) -> None:
+        self.first_pause = first_pause
         self._clock = clock
-        self._budget = budget
+        self._timeout = timeout
         self._max_wait = max_wait
         self._rng = rng
         self.progress()
 
     def progress(self) -> None:
-        """Something succeeded: the budget is whole again."""
+        """Something succeeded: all the time is available again."""
         self._pauses = 0
         self._since = self._clock.now()
+        self._smallest = math.inf
+
+    def timed_out(self, size: int) -> None:
+        """Note that a request with so many commands timed out: a smaller one has all the time again."""
+        if size < self._smallest:
+            self._since, self._smallest = self._clock.now(), size
 
     def pause(self, error: Bitrix24Error) -> float | None:
-        """Return the seconds to wait before a request that may be repeated is repeated; None: give up."""
+        """Return the seconds to wait before a request is repeated; None: give up."""
         if not error.temporary:
             return None
         now = self._clock.now()
         if isinstance(error, Bitrix24OperatingLimitError) and error.retry_at is not None:
             until: float = error.retry_at.timestamp()
             return max(0.0, until - now) if self.outlasts(until) else None
-        left = self._since + self._budget - now
+        left = self._since + self._timeout - now
         if left <= 0:
             return None
-        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2**self._pauses)
+        longest = min(LONGEST_PAUSE, self.first_pause * 2**self._pauses)
         self._pauses = min(self._pauses + 1, 10)
         return min(float(longest) * (0.5 + self._rng() / 2), left)
 
@@ -89,9 +134,9 @@ class RetryBudget:
         """
         Whether a wait until this epoch second, which the portal dictates, is slept through.
 
-        Such waits do not count against the budget; only a limit that never opens ends in giving up.
+        Such waits do not count as time without progress, unless a limit never opens.
         """
         now = self._clock.now()
         if self._max_wait is not None and until - now > self._max_wait:
             return False
-        return now < self._since + self._budget + OPERATING_WINDOW
+        return now < self._since + self._timeout + OPERATING_WINDOW

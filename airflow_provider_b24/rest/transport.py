@@ -1,9 +1,9 @@
 """
 HTTP, on one kept-alive session. The only module that imports requests.
 
-Every failure leaves as our own error that names host and reason, never the address: the path of a webhook
-is a password, and an exception of requests quotes it. Nor may such an exception hang on ours as its cause
-or context, for a traceback prints both: ours are raised after the ``except`` block has been left.
+Every failure becomes one of our own errors, which names host and reason and never the address: the path of a
+webhook is a password, and the exceptions of requests quote it. They must not become the cause or context of
+ours either, as a traceback prints both; so ours are raised after the ``except`` block.
 """
 
 from __future__ import annotations
@@ -25,9 +25,15 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from airflow_provider_b24 import __version__
-from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24Error, Bitrix24TransportError
+from airflow_provider_b24.errors import (
+    Bitrix24ConfigError,
+    Bitrix24Error,
+    Bitrix24TimeoutError,
+    Bitrix24TransportError,
+)
 from airflow_provider_b24.rest.address import Address, parse_address, same_family
 from airflow_provider_b24.rest.config import PortalConfig
+from airflow_provider_b24.rest.forks import bind_to_process
 from airflow_provider_b24.rest.redaction import redact_logs
 from airflow_provider_b24.rest.replies import RawReply
 
@@ -38,7 +44,7 @@ _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
-_MOST_READS = 5  # of the environment
+_MAX_READS = 5  # of the environment
 # OpenSSL's words for a handshake that never became a connection, so that nothing was sent.
 _HANDSHAKE = re.compile(
     "CERTIFICATE|HANDSHAKE|WRONG_VERSION|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|HTTP_REQUEST"
@@ -49,7 +55,7 @@ redact_logs()
 
 class Transport:
     """
-    Sends JSON to one portal over one session; safe to use from several threads.
+    Sends JSON to one portal over one session; safe to use from several threads and in forked processes.
 
     :param config: the portal.
     :param adapter: a requests adapter in place of the network, for tests.
@@ -60,69 +66,77 @@ class Transport:
         self.config = config
         self.requests = 0
         self._adapter = adapter
-        self._counting = threading.Lock()
+        self._guard = threading.Lock()
         self._portal = parse_address(config.url)
         if config.ca_bundle:
             _check_authorities(config.ca_bundle)
         if not config.verify_tls and self._portal.scheme == "https":
             log.warning("TLS certificates of %s are not verified (verify_tls is off)", self.host)
-        self._session = self._open_session(config.url)
+        self._session: requests.Session | None = self._open_session(config.url)
         if not self._session.verify:
             _silence_urllib3(self._portal.host, *map(str, self._session.proxies.values()))
+        bind_to_process(self)
+
+    def after_fork(self) -> None:
+        """Drop the parent's connections: on shared ones, an answer goes to whoever reads first."""
+        self._guard = threading.Lock()
+        self._session = None
 
     @property
     def host(self) -> str:
-        """The portal's host, for messages."""
+        """The portal's host and port, for messages."""
         return self._portal.netloc
 
     def send(self, path: str, body: Mapping[str, Any], method: str) -> RawReply:
         """
-        POST ``body`` as JSON to ``path`` below the portal's address and return the answer, whatever it says.
+        POST ``body`` as JSON to ``path`` below the portal's address and return the answer, with any status.
 
-        A renamed portal's redirect is followed, method and body unchanged, if its new address may be trusted.
+        A renamed portal's redirect is followed, method and body unchanged, if its new address is trusted.
 
         :param method: the REST method, for messages.
-        :raises Bitrix24TransportError: no whole answer came; ``sent`` tells whether it may have run.
-        :raises Bitrix24ConfigError: the address or proxy cannot work, or a redirect leads elsewhere.
+        :raises Bitrix24TransportError: no complete answer; ``sent`` says whether it may have been executed.
+        :raises Bitrix24ConfigError: the address or proxy cannot work, or it redirects to another server.
         """
         data = json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
         for _ in range(_MAX_REDIRECTS + 1):
             portal = self._portal
-            with self._counting:
+            with self._guard:
                 self.requests += 1
-            response = self._post(self._session, f"{portal}{path}", data, _JSON, method)
+                session = self._session = self._session or self._open_session(self.config.url)
+            response = self._post(session, f"{portal}{path}", data, _JSON, method)
             if response.status_code not in _REDIRECTS:
                 return RawReply(response.status_code, response.content)
             self._follow(portal, path, response.headers.get("Location", ""), method)
-        raise Bitrix24ConfigError(f"{self.host} redirects in a circle", method=method)
+        raise Bitrix24ConfigError(f"{self.host}: redirect loop", method=method)
 
     def post_form(self, url: str, form: Mapping[str, str]) -> RawReply:
         """
-        POST a form to another server, over a session of its own, and return the answer; follow no redirect.
+        POST a form to another server, in a session of its own, and return the answer; follow no redirect.
 
-        :raises Bitrix24TransportError: no whole answer came.
+        :raises Bitrix24TransportError: no complete answer.
         :raises Bitrix24ConfigError: the address or proxy cannot work, or the server redirects.
         """
         with self._open_session(url) as session:
             response = self._post(session, url, urlencode(form).encode(), _FORM, "")
         if response.status_code in _REDIRECTS:
-            raise Bitrix24ConfigError(f"{urlsplit(url).netloc} redirects; refused, nothing was sent there")
+            raise Bitrix24ConfigError(f"{urlsplit(url).netloc} redirects; the redirect was not followed")
         return RawReply(response.status_code, response.content)
 
     def close(self) -> None:
         """Close the kept-alive connections."""
-        self._session.close()
+        if self._session is not None:
+            self._session.close()
 
     def _open_session(self, url: str) -> requests.Session:
         """
         Return a session for one server.
 
-        The portal's own settings for TLS hold for the portal; any other server is always verified, and may
-        be vouched for by the public authorities and by those of ``ca_bundle`` (a proxy that opens TLS).
+        The TLS settings are the portal's own; any other server is always verified, against the public
+        certificate authorities and those of ``ca_bundle`` (for a proxy that opens TLS).
         """
         config, session = self.config, requests.Session()
         environment = _environment(session, url)
-        # Read once above: per request it costs time, and a ~/.netrc would add credentials of its own.
+        # Read once, above: for each request it takes time, and a ~/.netrc would add its own credentials.
         session.trust_env = False
         session.headers.update(_HEADERS)
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -145,14 +159,15 @@ class Transport:
         try:
             return session.post(url, data=data, headers=headers, timeout=timeout, allow_redirects=False)
         except requests.RequestException as error:
-            failure = _failure(error, urlsplit(url).netloc)
+            failure = _failure(error, urlsplit(url).netloc, method)
         except (OSError, ValueError) as error:  # requests lets some through, e.g. for a broken proxy URL
-            failure = Bitrix24ConfigError(f"cannot prepare a request ({type(error).__name__})")
-        failure.method = method
+            failure = Bitrix24ConfigError(
+                f"cannot prepare the request ({type(error).__name__})", method=method
+            )
         raise failure
 
     def _follow(self, old: Address, path: str, location: str, method: str) -> None:
-        """Take a renamed portal's new address for the rest of this client's life, if it may be trusted."""
+        """Use a renamed portal's new address from now on, if it is trusted."""
         parts = urlsplit(urljoin(f"{old}{path}", location))
         prefix = parts.path.removesuffix(path) if parts.path.endswith(path) else old.prefix
         unreadable = False
@@ -164,44 +179,45 @@ class Transport:
             raise Bitrix24ConfigError(f"{old.netloc} redirects to an unreadable address", method=method)
         if old.scheme == "https" and new.scheme != "https":
             raise Bitrix24ConfigError(
-                f"{old.netloc} redirects to plain http at {new.netloc}; refused, nothing was sent there",
+                f"{old.netloc} redirects to plain http at {new.netloc}; the redirect was not followed",
                 method=method,
             )
         if not self._may_move(old, new):
             raise Bitrix24ConfigError(
-                f"{old.netloc} redirects to the foreign host {new.netloc}; refused, nothing was sent there. "
-                "If the portal really moved, set Host to the new address or list it in allowed_hosts.",
+                f"{old.netloc} redirects to the unrelated host {new.netloc}; the redirect was not followed",
                 method=method,
+                advice="If the portal has moved, set Host to the new address or list it in allowed_hosts.",
             )
         if new == old:
             raise Bitrix24ConfigError(
-                f"{old.netloc} redirects to another page of its own: is Host the portal's own address?",
+                f"{old.netloc} redirects to another page on the same host",
                 method=method,
+                advice="Check that Host is the portal's own address.",
             )
         if self._portal == old:
             self._portal = new
-            log.warning("The portal %s has moved to %s: change the Host of the connection", old, new)
+            log.warning("The portal %s has moved to %s: change Host in the connection", old, new)
 
     def _may_move(self, old: Address, new: Address) -> bool:
-        """Whether the secret may go there; another port of the same host may be another's server."""
+        """Whether the secret may be sent there; another port of the host may be somebody else's server."""
         if {new.host, f"{new.host}:{new.origin[1]}"} & set(self.config.allowed_hosts):
             return True
         return same_family(old.host, new.host) and (new.port is None or new.origin == old.origin)
 
 
 def _environment(session: requests.Session, url: str) -> Mapping[str, Any]:
-    """Read proxies and authorities from the environment, which other threads of Airflow change meanwhile."""
-    for _ in range(_MOST_READS - 1):
+    """Read proxies and authorities from the environment, which other threads of Airflow may be changing."""
+    for _ in range(_MAX_READS - 1):
         with contextlib.suppress(KeyError, RuntimeError):
             return dict(session.merge_environment_settings(url, {}, None, None, None))
     return dict(session.merge_environment_settings(url, {}, None, None, None))
 
 
 class _TrustingMore(HTTPAdapter):
-    """Believes the authorities of a PEM file besides those that the session names."""
+    """Trusts the certificate authorities of a PEM file in addition to those of the session."""
 
     def __init__(self, ca_bundle: str) -> None:
-        self._context = ssl.create_default_context(cafile=ca_bundle)  # urllib3 adds what the session names
+        self._context = ssl.create_default_context(cafile=ca_bundle)  # urllib3 adds the session's
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **facts: Any) -> Any:
@@ -216,7 +232,7 @@ def _check_authorities(ca_bundle: str) -> None:
     try:
         ssl.create_default_context(cafile=ca_bundle)
     except ssl.SSLError:
-        reason = "it holds no certificate in PEM form"
+        reason = "it contains no certificate in PEM format"
     except OSError as error:
         reason = str(error.strerror)
     if reason:
@@ -224,7 +240,7 @@ def _check_authorities(ca_bundle: str) -> None:
 
 
 def _silence_urllib3(*hosts: str) -> None:
-    """urllib3 repeats with every request, of the portal or of its proxy, what our own warning says once."""
+    """Our own warning says it once; urllib3 would repeat it for every request to the portal or its proxy."""
     for host in hosts:
         name = urlsplit(host).hostname if "://" in host else host
         warnings.filterwarnings(
@@ -232,40 +248,55 @@ def _silence_urllib3(*hosts: str) -> None:
         )
 
 
-def _failure(error: requests.RequestException, host: str) -> Bitrix24Error:
-    """Say in safe words why a request failed, and whether it may have reached the server."""
+def _failure(error: requests.RequestException, host: str, method: str) -> Bitrix24Error:
+    """Say, without quoting an address, why a request failed and whether it may have reached the server."""
     kinds = requests.exceptions
     cause = _root_cause(error)
     detail = _safe_detail(cause)
     if isinstance(error, kinds.InvalidURL | kinds.InvalidSchema | kinds.MissingSchema):
-        return Bitrix24ConfigError(f"{host}: address or proxy cannot be used (a SOCKS proxy needs PySocks)")
-    if isinstance(error, kinds.ProxyError):
-        return Bitrix24TransportError(f"{host}: the proxy refused or failed{detail}", sent=False)
-    if isinstance(error, kinds.SSLError):
-        return _tls_failure(cause, host, detail)
-    if isinstance(error, kinds.ConnectTimeout):
-        return Bitrix24TransportError(f"{host}: no connection within connect_timeout", sent=False)
+        text = f"{host}: address or proxy cannot be used (a SOCKS proxy needs PySocks)"
+        return Bitrix24ConfigError(text, method=method)
     if isinstance(error, kinds.ReadTimeout):
-        return Bitrix24TransportError(f"{host}: no answer within read_timeout")
+        return Bitrix24TimeoutError(f"{host}: no answer within read_timeout", method=method)
+    if isinstance(error, kinds.SSLError):
+        return _tls_failure(cause, host, detail, method)
+    before = _before_sending(error, cause)
+    if before:
+        return Bitrix24TransportError(f"{host}: {before}{detail}", sent=False, method=method)
+    text = f"{host}: the connection broke before the answer was complete{detail}"
+    return Bitrix24TransportError(text, method=method)
+
+
+def _before_sending(error: requests.RequestException, cause: BaseException) -> str:
+    """Say why no connection was made; empty if one was, so that the request may have been sent."""
+    kinds = requests.exceptions
+    if isinstance(error, kinds.ProxyError):
+        return "the proxy refused the connection or failed"
+    if isinstance(error, kinds.ConnectTimeout):
+        return "no connection within connect_timeout"
     if isinstance(cause, socket.gaierror):
-        return Bitrix24TransportError(f"{host}: the name cannot be resolved{detail}", sent=False)
+        return "the host name cannot be resolved"
     if isinstance(cause, ConnectionRefusedError) or type(cause).__name__ == "NewConnectionError":
-        return Bitrix24TransportError(f"{host}: no connection{detail}", sent=False)
-    return Bitrix24TransportError(f"{host}: the connection broke before the answer was complete{detail}")
+        return "no connection"
+    return ""
 
 
-def _tls_failure(cause: BaseException, host: str, detail: str) -> Bitrix24TransportError:
-    """A certificate will not be trusted later; a connection that breaks may heal, and may have carried on."""
+def _tls_failure(cause: BaseException, host: str, detail: str, method: str) -> Bitrix24TransportError:
+    """An untrusted certificate stays untrusted; a connection may also break after the request was sent."""
     if isinstance(cause, ssl.SSLCertVerificationError):
-        advice = "For a portal with a certificate authority of its own, set ca_bundle."
-        text = f"{host}: its TLS certificate is not trusted{detail}"
-        return Bitrix24TransportError(text, sent=False, temporary=False, advice=advice)
+        return Bitrix24TransportError(
+            f"{host}: its TLS certificate is not trusted{detail}",
+            sent=False,
+            temporary=False,
+            method=method,
+            advice="If the portal has its own certificate authority, set ca_bundle.",
+        )
     handshake = isinstance(cause, ssl.SSLError) and _HANDSHAKE.search(str(cause.reason)) is not None
-    return Bitrix24TransportError(f"{host}: TLS failed{detail}", sent=not handshake)
+    return Bitrix24TransportError(f"{host}: TLS failed{detail}", sent=not handshake, method=method)
 
 
 def _root_cause(error: BaseException) -> BaseException:
-    """Follow what urllib3 hides in ``args`` and ``reason`` down to the operating system's own error."""
+    """Find the operating system's own error, which urllib3 hides in ``args`` and ``reason``."""
     current, seen = error, {id(error)}
     while not isinstance(current, OSError) or isinstance(current, requests.RequestException):
         candidates = [getattr(current, "reason", None), *current.args, current.__cause__, current.__context__]
@@ -278,7 +309,7 @@ def _root_cause(error: BaseException) -> BaseException:
 
 
 def _safe_detail(cause: BaseException) -> str:
-    """Only texts written by the operating system or OpenSSL: they know no address."""
+    """Quote only the operating system and OpenSSL, whose texts contain no address."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f" ({cause.verify_message})"
     if isinstance(cause, ssl.SSLError):

@@ -64,7 +64,7 @@ def stored(airflow_console):
 
 
 def test_a_code_becomes_a_stored_connection_that_works(authorize, stored, server, capsys, caplog):
-    from airflow_provider_b24.rest.auth.webhook import build_auth
+    from airflow_provider_b24.rest.auth.build import build_auth
     from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.transport import Transport
 

@@ -18,6 +18,9 @@ from airflow_provider_b24.errors import Bitrix24InputError
 class Index:
     """An integer of a library: no subclass of int, but usable as an index."""
 
+    def __repr__(self):
+        return "Index(8)"
+
     def __index__(self):
         return 8
 
@@ -29,6 +32,9 @@ class Scalar:
 
     def __init__(self, value):
         self.value = value
+
+    def __repr__(self):
+        return f"Scalar({self.value!r})"
 
     def item(self):
         return self.value

@@ -14,9 +14,11 @@ from airflow_provider_b24.errors import (
     Bitrix24TokenExpiredError,
     Bitrix24TransportError,
 )
-from airflow_provider_b24.rest.auth.oauth import OAuthAuth, authorize_url, exchange_code
+from airflow_provider_b24.rest.auth.application import OAuthAuth
+from airflow_provider_b24.rest.auth.build import build_auth
+from airflow_provider_b24.rest.auth.oauth import authorize_url, exchange_code
 from airflow_provider_b24.rest.auth.tokens import FileTokenStore, MemoryTokenStore, TokenPair
-from airflow_provider_b24.rest.auth.webhook import WebhookAuth, build_auth
+from airflow_provider_b24.rest.auth.webhook import WebhookAuth
 from airflow_provider_b24.rest.calls import Call, Signed
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.clock import SystemClock
@@ -53,14 +55,13 @@ def told():
 def make_auth(portal, tokens, store, told, clock, tmp_path):
     """Build an OAuthAuth of the application; what is not given is that of an untouched connection."""
 
-    def make(*, store=store, adapter=None, **app):
+    def make(*, store=store, adapter=None, around_post=lambda post: post, on_new_secret=told.append, **app):
         given = {"client_id": "local.app", "client_secret": SECRET, "server": PORTAL}
         app = OAuthApp(**given | dict(zip(("access_token", "refresh_token"), tokens, strict=True)) | app)
         transport = Transport(PortalConfig(PORTAL, app), adapter=adapter or PortalAdapter(portal))
         folder = tmp_path / "locks"
-        auth = OAuthAuth(
-            app, transport.post_form, store, on_new_secret=told.append, clock=clock, lock_folder=folder
-        )
+        post = around_post(transport.post_form)
+        auth = OAuthAuth(app, post, store, on_new_secret=on_new_secret, clock=clock, lock_folder=folder)
         return auth, transport
 
     return make
@@ -77,8 +78,8 @@ def make_oauth_client(make_auth, clock):
 
 def test_a_webhook_is_part_of_the_path_and_does_not_renew():
     auth = WebhookAuth(Webhook(1, "code"))
-    assert auth.sign("profile", {"a": 1}) == Signed("/rest/1/code/profile", {"a": 1})
-    assert auth.renew(Signed("/rest/1/code/profile", {})) is False
+    assert auth.sign("profile", {"a": 1}) == Signed("profile", "/rest/1/code/profile", {"a": 1}, ("code",))
+    assert auth.renew(Signed("profile", "/rest/1/code/profile", {})) is False
 
 
 def test_a_token_travels_in_the_body_and_never_in_the_address(portal, tokens, make_oauth_client):
@@ -216,19 +217,20 @@ class Interruption(BaseException):
 def test_an_interruption_does_not_lose_the_pair_that_was_just_exchanged(portal, clock, tokens, make_auth):
     clock.sleep(3601)
     store = MemoryTokenStore()
-    auth, transport = make_auth(store=store)
-    post = auth._post
 
-    def post_slowly(url, form):
-        answer = post(url, form)
-        signal.raise_signal(signal.SIGALRM)
-        time.sleep(0.3)
-        return answer
+    def slow(post):
+        def post_slowly(url, form):
+            answer = post(url, form)
+            signal.raise_signal(signal.SIGALRM)
+            time.sleep(0.3)
+            return answer
+
+        return post_slowly
 
     def interrupt(number, frame):
         raise Interruption
 
-    auth._post = post_slowly
+    auth, transport = make_auth(store=store, around_post=slow)
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         with pytest.raises(Interruption):
@@ -245,12 +247,11 @@ def test_an_interruption_does_not_lose_the_pair_that_was_just_exchanged(portal, 
 def test_a_listener_that_breaks_does_not_lose_the_new_pair(portal, clock, tokens, make_auth, caplog):
     clock.sleep(3601)
     store = MemoryTokenStore()
-    auth, transport = make_auth(store=store)
 
     def break_down(secret):
         raise RuntimeError(secret)
 
-    auth._tell = break_down
+    auth, transport = make_auth(store=store, on_new_secret=break_down)
     assert Client(transport, auth, clock=clock).call("profile").result["ID"] == "1"
     pair = store.load()
     assert pair is not None
@@ -425,7 +426,9 @@ def test_auth_is_built_from_the_configuration(portal, tokens):
     assert isinstance(build_auth(webhook), WebhookAuth)
     app = OAuthApp("local.app", SECRET, *tokens, server=PORTAL)
     auth = build_auth(Transport(PortalConfig(PORTAL, app), adapter=PortalAdapter(portal)))
-    assert auth.sign("profile", {}) == Signed("/rest/profile", {"auth": tokens[0]})
+    signed = auth.sign("profile", {})
+    assert (signed.path, signed.body) == ("/rest/profile", {"auth": tokens[0]})
+    assert {SECRET, *tokens} <= set(signed.secrets)
 
 
 def test_a_code_becomes_the_first_tokens_once(portal, tokens, clock):

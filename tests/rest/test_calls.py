@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24UnknownOutcomeError
 from airflow_provider_b24.rest.calls import Call, Verification, check_method, is_repeatable
-from airflow_provider_b24.rest.encoding import batch_command, batch_params, json_params
+from airflow_provider_b24.rest.encoding import batch_command, json_params
 from airflow_provider_b24.sandbox.model import php
 
 METHOD = "crm.contact.update"
@@ -105,7 +105,7 @@ def test_nothing_that_leaves_the_address_passes_for_a_method(name):
 )
 def test_what_may_be_repeated(method, repeatable):
     assert is_repeatable(method) is repeatable
-    assert Call(method).repeatable is repeatable
+    assert Call(method).may_repeat is repeatable
 
 
 # The two written forms
@@ -171,6 +171,10 @@ def test_dates_and_tuples_become_json():
     assert body == {"at": "2026-01-02T03:04:00+00:00", "on": "2026-01-02", "ids": [1, 2], "5": {"6": 7}}
 
 
+# A range may be longer than anybody can wait for.
+wild_values = st.from_type(object).filter(lambda value: not isinstance(value, range))
+
+
 def loop() -> list:
     value: list = []
     value.append(value)
@@ -218,7 +222,7 @@ def test_params_are_a_mapping(params):
 
 
 @patiently
-@given(st.dictionaries(st.text() | st.none() | st.integers(), st.from_type(object), max_size=3))
+@given(st.dictionaries(st.text() | st.none() | st.integers(), wild_values, max_size=3))
 def test_wild_params_are_either_sent_whole_or_refused(params):
     for written in (json_params, batch_command):
         try:
@@ -233,24 +237,16 @@ def test_wild_params_are_either_sent_whole_or_refused(params):
 )
 def test_only_calls_make_a_batch(call):
     with pytest.raises(Bitrix24InputError, match="a batch consists of Call values"):
-        batch_params([call])
+        batch_command(call)
 
 
 def test_a_batch_inside_a_batch_is_refused_in_any_case():
     for name in ("batch", "BATCH"):
-        with pytest.raises(Bitrix24InputError, match="cannot hold another batch"):
+        with pytest.raises(Bitrix24InputError, match="cannot contain another batch"):
             batch_command(Call(name))
 
 
-def test_the_body_of_a_batch_has_commands_by_position():
-    assert batch_params([Call("profile"), Call("scope")], halt=True) == {
-        "halt": 1,
-        "cmd": ["profile", "scope"],
-    }
-    assert batch_params([])["halt"] == 0
-
-
-# Settlements
+# Verifications
 
 
 @pytest.mark.parametrize(
@@ -262,6 +258,6 @@ def test_a_read_that_cannot_be_understood_leaves_the_outcome_unknown(result):
     )
     assert verification.shows([{"COMPANY_ID": "8"}])
     assert not verification.shows([])
-    with pytest.raises(Bitrix24UnknownOutcomeError, match="cannot be understood") as caught:
+    with pytest.raises(Bitrix24UnknownOutcomeError, match="the answer to the write was lost") as caught:
         verification.shows(result)
     assert caught.value.__cause__ is None

@@ -203,13 +203,27 @@ def test_halt_skips_everything_after_the_first_failure(client, portal):
     assert outcomes[-1].error.description == "Not found."
 
 
-def test_calls_that_refer_to_one_another_stay_in_one_request(client, portal):
-    outcomes = client.batch(
-        [Call("crm.contact.add", {"fields": {"NAME": "Ann"}}), Call("crm.contact.get", {"id": "$result[0]"})]
-    )
-    assert outcomes[1].result["NAME"] == "Ann"
-    with pytest.raises(Bitrix24InputError, match="fit one batch of 50, got 51"):
-        client.batch([Call("crm.contact.get", {"id": "$result[0]"})] * 51)
+@pytest.mark.parametrize("between", [0, 48, 49, 120])
+def test_a_call_refers_to_the_result_of_an_earlier_one_also_across_requests(client, portal, between):
+    add = Call("crm.contact.add", {"fields": {"NAME": "Ann"}})
+    get = Call("crm.contact.get", {"id": "$result[0]"})
+    outcomes = client.batch([add, *[Call("profile")] * between, get])
+    assert outcomes[-1].result["NAME"] == "Ann"
+    assert portal.requests == (between + 2 + 49) // 50
+
+
+def test_calls_that_refer_to_a_failed_one_are_skipped_and_others_are_not(client):
+    failing = Call("crm.contact.get", {"id": 999_999})
+    outcomes = client.batch([failing, Call("crm.contact.get", {"id": "$result[0][ID]"}), Call("profile")])
+    assert [outcome.status for outcome in outcomes] == ["failure", "skipped", "success"]
+    assert outcomes[1].error is outcomes[0].error
+
+
+def test_a_reference_to_what_a_result_does_not_contain_fails_that_call_alone(client):
+    calls = [Call("profile")] * 50 + [Call("crm.contact.get", {"id": "$result[0][SHOE]"}), Call("profile")]
+    outcomes = client.batch(calls)
+    assert [outcome.status for outcome in outcomes[50:]] == ["failure", "success"]
+    assert "$result[0][SHOE]" in str(outcomes[50].error)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +236,7 @@ def test_what_a_batch_cannot_carry_is_refused_before_anything_is_sent(client, po
 
 
 def test_a_batch_inside_a_batch_is_refused(client):
-    with pytest.raises(Bitrix24InputError, match="cannot hold another batch"):
+    with pytest.raises(Bitrix24InputError, match="cannot contain another batch"):
         client.batch([Call("batch", {"cmd": []})])
 
 

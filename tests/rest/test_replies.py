@@ -124,7 +124,7 @@ def test_the_start_of_the_next_page_is_a_number(given, read):
 
 @pytest.mark.parametrize("given", ["abc", [], {}, True, "", "inf"], ids=repr)
 def test_a_next_page_that_cannot_be_read_does_not_pass_for_the_last(given):
-    with pytest.raises(Bitrix24ApiError, match="'next' is no number"):
+    with pytest.raises(Bitrix24ApiError, match="'next' must be a number"):
         answer(result=[], next=given)
 
 
@@ -194,16 +194,8 @@ def test_a_failure_wins_over_a_result():
 
 @pytest.mark.parametrize("result", [None, [], {}, "text", 8, True, {"result_error": []}], ids=repr)
 def test_an_answer_without_results_is_no_answer_to_a_batch(result):
-    with pytest.raises(Bitrix24TransportError, match="holds no results"):
+    with pytest.raises(Bitrix24TransportError, match="contains no results"):
         parse_batch(Reply(result), CALLS)
-
-
-def test_a_command_s_error_quotes_no_secret():
-    text = "POST /rest/1/c0de/profile, %2Frest%2F1%2Fc0de, t+k/n, t%2Bk%2Fn"
-    reply = Reply({"result": [], "result_error": [text] * 3}, secrets=("c0de", "t+k/n"))
-    for outcome in parse_batch(reply, CALLS):
-        assert str(outcome.error).count("***") == 4
-        assert not [part for part in ("c0de", "k/n", "k%2Fn") if part in str(outcome.error)]
 
 
 maps = st.fixed_dictionaries(

@@ -24,7 +24,6 @@ from airflow_provider_b24.rest.auth.webhook import WebhookAuth
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.clock import SystemClock
 from airflow_provider_b24.rest.config import PortalConfig, Webhook
-from airflow_provider_b24.rest.limits import stores
 from airflow_provider_b24.rest.limits.bucket import MAX_BACKLOG, PLANS, Bucket, Level, MemoryStore
 from airflow_provider_b24.rest.limits.stores import FileStore, open_store
 from airflow_provider_b24.rest.transport import Transport
@@ -229,14 +228,14 @@ def test_what_others_may_have_laid_there_is_not_touched(folder, caplog, spoil):
     store = open_store(PORTAL, str(folder))
     assert isinstance(store, MemoryStore)
     assert store.update(add_one)[0].empty_at == 1
-    assert "kept for this process alone" in caplog.text
+    assert "only this process keeps" in caplog.text
     assert {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()} == before
 
 
 def test_a_place_that_cannot_be_written_is_no_obstacle(caplog):
     for folder in ("/proc/no/levels", "/dev/null/levels"):
         assert isinstance(open_store(PORTAL, folder), MemoryStore)
-    assert caplog.text.count("kept for this process alone") == 2
+    assert caplog.text.count("only this process keeps") == 2
 
 
 def test_a_file_that_is_spoilt_later_is_replaced_by_memory(folder, store, caplog):
@@ -245,7 +244,7 @@ def test_a_file_that_is_spoilt_later_is_replaced_by_memory(folder, store, caplog
     file.unlink()
     file.symlink_to("/etc/passwd")
     assert store.update(add_one)[0].empty_at == 2
-    assert "kept for this process alone" in caplog.text
+    assert "only this process keeps" in caplog.text
 
 
 def test_a_folder_that_is_cleaned_away_is_replaced_by_memory(folder, store, caplog):
@@ -284,24 +283,24 @@ def test_a_killed_holder_holds_no_longer(folder, store, caplog):
     assert not caplog.records
 
 
-def test_a_stopped_holder_is_waited_for_once_and_then_passed_by(folder, store, caplog, monkeypatch):
-    monkeypatch.setattr(stores, "LOCK_SECONDS", 0.3)
+def test_a_stopped_holder_is_waited_for_once_and_then_passed_by(folder, caplog):
+    store = open_store(PORTAL, str(private(folder)), lock_timeout=0.3)
     store.update(add_one)
     with holder_of(level_file(folder)) as holder:
         holder.send_signal(signal.SIGSTOP)
         started = time.monotonic()
         assert store.update(add_one)[0].empty_at == 2  # memory goes on from the last known level
         assert time.monotonic() - started >= 0.3
-        monkeypatch.setattr(stores, "LOCK_SECONDS", 600)
+        started = time.monotonic()
         assert store.update(add_one)[0].empty_at == 3
+        assert time.monotonic() - started < 0.3
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert "held by a stopped process" in record.getMessage()
 
 
-def test_a_store_that_failed_is_asked_again_after_a_while(folder, store, monkeypatch):
-    monkeypatch.setattr(stores, "LOCK_SECONDS", 0.1)
-    monkeypatch.setattr(stores, "AWAY_SECONDS", 0.2)
+def test_a_store_that_failed_is_asked_again_after_a_while(folder):
+    store = open_store(PORTAL, str(private(folder)), lock_timeout=0.1, retry_after=0.2)
     store.update(add_one)
     with holder_of(level_file(folder)):
         assert store.update(add_one)[0].empty_at == 2
@@ -309,11 +308,9 @@ def test_a_store_that_failed_is_asked_again_after_a_while(folder, store, monkeyp
     assert store.update(look)[0].empty_at == 1  # the file again
 
 
-def test_a_process_forked_under_the_lock_does_not_keep_it(folder, monkeypatch):
+def test_a_process_forked_under_the_lock_does_not_keep_it(folder):
     """The child of another thread's fork has the locked file open as long as it lives."""
-    monkeypatch.setattr(stores, "LOCK_SECONDS", 0.5)
-    private(folder)
-    store = FileStore(folder / "a.level")
+    store = FileStore(private(folder) / "a.level", lock_timeout=0.5)
     children = []
 
     def fork_and_add(level):

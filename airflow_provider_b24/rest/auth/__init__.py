@@ -1,1 +1,1 @@
-"""How a request proves who sends it: webhooks, OAuth applications, and where tokens are kept."""
+"""How a request proves who sends it: webhooks, OAuth applications, and where tokens are stored."""

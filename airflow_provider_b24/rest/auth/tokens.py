@@ -1,4 +1,4 @@
-"""Where rotated tokens are kept: what a store is, one in memory and one in files."""
+"""Where renewed tokens are stored: in memory or in files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from airflow_provider_b24.errors import Bitrix24ConfigError
 from airflow_provider_b24.rest.config import OAuthApp
 from airflow_provider_b24.rest.locks import own_folder
+from airflow_provider_b24.rest.replies import parse_number
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +23,9 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class TokenPair:
     """
-    What the authorization server gave last.
+    The latest tokens of the authorization server.
 
-    :param expires_at: epoch second at which the access token ends; 0 when nobody knows.
+    :param expires_at: epoch second at which the access token expires; 0 if unknown.
     """
 
     access_token: str = field(repr=False)
@@ -32,7 +33,7 @@ class TokenPair:
     expires_at: float = 0.0
 
     def to_json(self) -> str:
-        """Write the pair for a store."""
+        """Return the pair as text for a store."""
         return json.dumps(
             {
                 "access_token": self.access_token,
@@ -50,37 +51,39 @@ class TokenPair:
             stored = None
         pair = cls.from_answer(stored)
         if pair is None:
-            log.warning("The stored tokens cannot be read; those of the connection are used")
+            log.warning("The stored tokens cannot be read; using the tokens of the connection")
         return pair
 
     @classmethod
     def from_answer(cls, answer: Any, now: float = 0.0) -> TokenPair | None:
-        """Read a pair from an authorization server's answer or from what a store kept; None if it is none."""
+        """Read a pair from an authorization server's answer or from a store; None if it is not a pair."""
         if not isinstance(answer, Mapping):
             return None
         access, refresh = answer.get("access_token"), answer.get("refresh_token")
         if not (isinstance(access, str) and access and isinstance(refresh, str)):
             return None
-        lifetime, end = _number(answer.get("expires_in")), _number(answer.get("expires_at"))
-        return cls(access, refresh, now + lifetime if lifetime else end)
+        lifetime = parse_number(answer.get("expires_in"))
+        return cls(
+            access, refresh, now + lifetime if lifetime else parse_number(answer.get("expires_at")) or 0.0
+        )
 
 
 class TokenStore(Protocol):
     """
-    Keeps the last pair of one connection; whatever raises here ends the call that needed a token.
+    Stores the latest pair of one connection; an error raised here fails the call that needed a token.
 
-    A store must give back what was saved last by anybody, and must not show it to others.
+    A store must return what was saved last by any process, and must not show it to others.
     """
 
     def load(self) -> TokenPair | None:
-        """Return the pair saved last, None if there is none."""
+        """Return the pair saved last, or None."""
 
     def save(self, pair: TokenPair) -> None:
-        """Keep a pair; once this returns it must survive the process."""
+        """Store a pair; once this returns, the pair must survive the process."""
 
 
 class MemoryTokenStore:
-    """A pair that ends with this process: for tests, and for servers that do not rotate refresh tokens."""
+    """A pair known to this process only: for tests, and for servers that do not rotate refresh tokens."""
 
     def __init__(self) -> None:
         self._pair: TokenPair | None = None
@@ -96,7 +99,7 @@ class FileTokenStore:
     """
     A pair in a file that only its owner may read, for workers of one machine or with a shared disk.
 
-    :param folder: made if it is missing; must be this user's alone.
+    :param folder: created if it is missing; only this user may have access to it.
     :param name: name of the file; see ``fingerprint``.
     """
 
@@ -119,13 +122,13 @@ class FileTokenStore:
         with os.fdopen(handle, encoding="utf-8") as file:
             if os.fstat(file.fileno()).st_mode & 0o077:
                 raise Bitrix24ConfigError(
-                    f"the tokens' file {self._name} can be read by others than its owner"
+                    f"the token file {self._name} can be read by others than its owner: run chmod 600 on it"
                 )
             return TokenPair.from_json(file.read())
 
     def save(self, pair: TokenPair) -> None:
         """
-        Put the pair in the place of the old one, wholly or not at all.
+        Replace the old pair, completely or not at all.
 
         :raises Bitrix24ConfigError: it cannot be written.
         """
@@ -152,21 +155,21 @@ class FileTokenStore:
             raise self._unusable(error) from None
 
     def _unusable(self, error: OSError) -> Bitrix24ConfigError:
-        return Bitrix24ConfigError(f"tokens cannot be kept in {self._folder}: {error.strerror}")
+        return Bitrix24ConfigError(f"tokens cannot be stored in {self._folder}: {error.strerror}")
 
 
 def fingerprint(app: OAuthApp) -> str:
     """
-    Name the tokens that descend from a connection's own, in 32 hexadecimal digits.
+    Return a name, 32 hexadecimal digits, for all tokens that were renewed from a connection's own.
 
-    A connection that is edited gets another name, so its new tokens win over those stored for the old ones;
-    a copy of a connection, or a test of it under another id, shares its tokens instead of using them up.
+    An edited connection gets another name, so its new tokens take precedence over those stored for the old
+    ones. A copy of a connection, or a test of it under another id, shares its tokens.
     """
     return _digest(app, b"name").hex()
 
 
 def storage_key(app: OAuthApp) -> bytes:
-    """Return 32 bytes to encrypt later tokens with, known only to who knows a connection's first ones."""
+    """Return 32 bytes to encrypt renewed tokens with, derived from the connection's own tokens."""
     return _digest(app, b"key", size=32)
 
 
@@ -181,10 +184,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return 0.0

@@ -1,1 +1,1 @@
-"""The portal's two limits, kept from this side: the request bucket and the operating time of methods."""
+"""The portal's two limits, counted on our side: the request bucket and the operating time of methods."""

@@ -1,7 +1,7 @@
 """
 Operating time: each method may use 480 seconds of work in ten minutes.
 
-The portal tells the sum with every answer.
+Every answer of the portal contains the sum so far.
 
 https://apidocs.bitrix24.com/limits.html
 """
@@ -11,16 +11,18 @@ from __future__ import annotations
 import math
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_provider_b24.rest.clock import Clock
+from airflow_provider_b24.rest.forks import bind_to_process
 from airflow_provider_b24.rest.replies import Timing
 
 OPERATING_LIMIT = 480.0  # seconds of one method in ten minutes
 OPERATING_WINDOW = 600.0  # seconds
-OPERATING_MARGIN = 0.98  # a limit is kept at this share of it, for work under way that is not billed yet
-SERVER_SECONDS = 30.0  # what one request may take; the portal ends it after 60
-RESET_SLACK = 0.25  # seconds after a reset, for the difference of two clocks
+OPERATING_MARGIN = 0.98  # share of the limit that is used; work under way is not billed yet
+SERVER_SECONDS = 30.0  # of work in one request; the portal ends it after 60
+RESET_SLACK = 0.25  # seconds after a reset, as the two clocks differ
 
 
 @dataclass
@@ -43,16 +45,21 @@ class _Usage:
 
 
 class Ledger:
-    """What the portal said of each method's operating time and speed; safe to use from several threads."""
+    """Each method's operating time and speed as reported by the portal; safe to use from several threads."""
 
     def __init__(self, clock: Clock, limit: float = OPERATING_LIMIT) -> None:
         self._clock = clock
         self._limit = limit * OPERATING_MARGIN
         self._lock = threading.Lock()
         self._methods: defaultdict[str, _Usage] = defaultdict(_Usage)
+        bind_to_process(self)
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._methods = defaultdict(_Usage)  # calls under way are the parent's
 
     def start(self, method: str, calls: int) -> None:
-        """Note that so many calls of the method are on their way; ``end`` takes them back."""
+        """Count calls of the method as under way, until ``end`` is called."""
         with self._lock:
             self._methods[method.lower()].under_way += calls
 
@@ -65,7 +72,7 @@ class Ledger:
         Note the timing of an answer.
 
         :param time: of the last of the ``calls`` that this answer reports.
-        :param seconds: the work of all of them, where the portal tells it.
+        :param seconds: the work of all of them, 0 if unknown.
         """
         with self._lock:
             usage = self._methods[method.lower()]
@@ -85,8 +92,16 @@ class Ledger:
                 usage.operating = max(usage.operating, time.operating)
                 usage.calls_since_baseline += calls
 
+    def timed_out(self, methods: Mapping[str, int]) -> None:
+        """Note that a request with so many calls of each method did not finish in time: allow half of it."""
+        seconds = 2 * SERVER_SECONDS / sum(methods.values())
+        with self._lock:
+            for method in methods:
+                usage = self._methods[method.lower()]
+                usage.seconds_per_call = max(usage.seconds_per_call, seconds)
+
     def refused(self, method: str) -> float:
-        """Note a refusal, which carries no time of its own; return the epoch second to wait for."""
+        """Note a refusal, which contains no timing; return the epoch second to wait for."""
         with self._lock:
             usage = self._methods[method.lower()]
             now = self._clock.now()
@@ -94,7 +109,7 @@ class Ledger:
                 return usage.blocked_until
             if usage.free_at > now:
                 until = usage.free_at + RESET_SLACK
-            else:  # the last known reset has passed, or none is known: ask again, ever more rarely
+            else:  # the last known reset has passed, or none is known: ask again, less and less often
                 usage.refusals += 1
                 until = now + min(OPERATING_WINDOW / 10, 2.0 ** (usage.refusals - 1))
             usage.blocked_until = min(until, now + OPERATING_WINDOW)
@@ -128,6 +143,11 @@ class Ledger:
                 room = min(room, max(1.0, SERVER_SECONDS / usage.seconds_per_call))
             return max(0, int(room))
 
+    def seconds_per_call(self, method: str) -> float:
+        """How long a call of the method takes the portal, 0 if unknown."""
+        usage = self._methods.get(method.lower())
+        return usage.seconds_per_call if usage else 0.0
+
     def _room(self, usage: _Usage) -> float:
         if usage.operating <= 0 or usage.operating_per_call <= 0:
             return math.inf
@@ -135,5 +155,5 @@ class Ledger:
 
 
 def _smooth(old: float, new: float) -> float:
-    """Follow a rise at once and a fall slowly: an optimistic guess costs more than a cautious one."""
+    """Follow a rise at once and a fall slowly: a guess that is too low costs more than one too high."""
     return new if new >= old or old == 0.0 else 0.7 * old + 0.3 * new

@@ -1,5 +1,5 @@
 """
-Where a portal's level is kept, so that all processes that share its bucket see one number.
+Where a portal's level is stored, so that all processes that share its bucket see one number.
 
 A file for the processes of one machine, Redis for machines behind one address, memory where neither works.
 """
@@ -7,7 +7,6 @@ A file for the processes of one machine, Redis for machines behind one address, 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 import math
@@ -19,60 +18,73 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_b24.errors import Bitrix24ConfigError
+from airflow_provider_b24.rest.clock import SystemClock
 from airflow_provider_b24.rest.limits.bucket import Level, LevelChange, LevelStore, MemoryStore
-from airflow_provider_b24.rest.locks import open_own_file, own_folder
+from airflow_provider_b24.rest.locks import file_lock, open_own_file, own_folder
 
 log = logging.getLogger(__name__)
 
-LOCK_SECONDS = 5.0  # a lock is held for microseconds; longer means that its holder is stopped
-AWAY_SECONDS = 60.0  # for which a store that failed is left alone
+LOCK_TIMEOUT = 5.0  # seconds; a lock is held for microseconds, so a longer wait means a stopped holder
+RETRY_AFTER = 60.0  # seconds for which a store that failed is not used
+_LOCK_POLL = 0.001
 _RECORD = struct.Struct("<dQ")
 _REDIS_TRIES = 100
 _REDIS_KEEP = 3600  # seconds after which an unused level is forgotten
 
 
-def open_store(portal: str, folder: str | None = None, redis_url: str | None = None) -> LevelStore:
+def open_store(
+    portal: str,
+    folder: str | None = None,
+    redis_url: str | None = None,
+    *,
+    lock_timeout: float = LOCK_TIMEOUT,
+    retry_after: float = RETRY_AFTER,
+) -> LevelStore:
     """
     Return the store of one portal's level.
 
-    :param portal: the portal's address; workers that name the same one share a level.
-    :param folder: where the file lies; by default a folder of this user in the temporary directory.
+    :param portal: the portal's address; workers that use the same one share a level.
+    :param folder: where the file is; by default a folder of this user in the temporary directory.
     :param redis_url: a Redis server to use instead, for workers of several machines behind one address.
+    :param lock_timeout: seconds to wait for a file that another process has locked, or for Redis.
+    :param retry_after: seconds for which a store that failed is replaced by memory.
     :raises Bitrix24ConfigError: the address of the Redis server cannot be used.
     """
     name = hashlib.sha256(portal.lower().encode()).hexdigest()[:32]
     if redis_url:
-        return Failover(RedisStore(redis_url, name))
+        return Failover(RedisStore(redis_url, name, lock_timeout), retry_after)
     try:
-        return Failover(FileStore(own_folder(Path(folder) if folder else None) / f"{name}.level"))
+        path = own_folder(Path(folder) if folder else None) / f"{name}.level"
+        return Failover(FileStore(path, lock_timeout), retry_after)
     except OSError as error:
         log.warning(
-            "No file for the shared request limit (%s): it is kept for this process alone", error.strerror
+            "No file for the shared request limit (%s): only this process keeps to it", error.strerror
         )
         return MemoryStore()
 
 
 class StoreError(Exception):
-    """A store cannot be read or written now; the text holds no address."""
+    """A store cannot be read or written now; the text contains no address."""
 
 
 class Failover:
-    """A store that may fail; memory stands in for it, from the last known level, until it is asked again."""
+    """A store that may fail. Memory then replaces it for a while, starting at the last known level."""
 
-    def __init__(self, shared: LevelStore) -> None:
+    def __init__(self, shared: LevelStore, retry_after: float = RETRY_AFTER) -> None:
         self._shared = shared
+        self._retry_after = retry_after
         self._latest = Level()
         self._memory = MemoryStore()
-        self._away_until = 0.0
+        self._failed_until = 0.0
 
     def update(self, change: LevelChange) -> tuple[Level, float]:
-        if time.monotonic() >= self._away_until:
+        if time.monotonic() >= self._failed_until:
             try:
                 level, answer = self._shared.update(change)
             except StoreError as error:
-                self._away_until = time.monotonic() + AWAY_SECONDS
+                self._failed_until = time.monotonic() + self._retry_after
                 self._memory = MemoryStore(self._latest)
-                log.warning("%s: the request limit is kept for this process alone for a while", error)
+                log.warning("%s: only this process keeps to the request limit for a while", error)
             else:
                 self._latest = level
                 return level, answer
@@ -83,20 +95,23 @@ class FileStore:
     """
     A level in a locked file.
 
-    The lock belongs to the open file, so the kernel drops it when its holder dies. A record is written at
-    once; what is none counts as an empty bucket.
+    The lock belongs to the open file, so the kernel releases it when its holder dies. A record is written in
+    one go; anything else in the file counts as an empty bucket.
 
+    :param lock_timeout: seconds to wait for a file that another process has locked.
     :raises OSError: the file cannot be opened, is a link or belongs to somebody else.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock_timeout: float = LOCK_TIMEOUT) -> None:
         self._path = path
+        self._lock_timeout = lock_timeout
+        self._clock = SystemClock()
         with self._open():
             pass
 
     def update(self, change: LevelChange) -> tuple[Level, float]:
         try:
-            with self._open() as handle, _locked(handle):
+            with self._open() as handle, self._lock(handle):
                 old = _unpack(os.pread(handle, _RECORD.size, 0))
                 new, answer = change(old)
                 if new != old:
@@ -105,6 +120,10 @@ class FileStore:
         except OSError as error:
             reason = error.strerror
         raise StoreError(f"The shared request limit cannot be read ({reason})")
+
+    def _lock(self, handle: int) -> contextlib.AbstractContextManager[None]:
+        busy = TimeoutError(1, "its lock is held by a stopped process")
+        return file_lock(handle, self._clock, timeout=self._lock_timeout, poll=_LOCK_POLL, busy=busy)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[int]:
@@ -119,22 +138,23 @@ class RedisStore:
     """
     A level in Redis, changed under optimistic locking; needs the extra ``redis``.
 
-    :raises Bitrix24ConfigError: the address cannot be used; its text may hold a password and is not quoted.
+    :param timeout: seconds to wait for an answer.
+    :raises Bitrix24ConfigError: the address cannot be used; it may contain a password and is not quoted.
     """
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, timeout: float = LOCK_TIMEOUT) -> None:
         try:
             import redis
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError:
             raise Bitrix24ConfigError(
-                "pacing_redis_url is set, but redis is missing: pip install 'airflow-provider-b24[redis]'"
+                "pacing_redis_url needs the redis package: pip install 'airflow-provider-b24[redis]'"
             ) from None
         self._errors: Any = redis
         self._server: Any = None
         with contextlib.suppress(ValueError):
-            self._server = redis.Redis.from_url(url, socket_timeout=LOCK_SECONDS, retry=Retry(NoBackoff(), 1))
+            self._server = redis.Redis.from_url(url, socket_timeout=timeout, retry=Retry(NoBackoff(), 1))
         if self._server is None:
             raise Bitrix24ConfigError("pacing_redis_url must look like redis://:password@host:6379/0")
         self._key = f"bitrix24:level:{name}"
@@ -171,21 +191,3 @@ def _unpack(record: bytes) -> Level:
         return Level()
     level = Level(*_RECORD.unpack(record))
     return level if math.isfinite(level.empty_at) else Level(0.0, level.refusals)
-
-
-@contextlib.contextmanager
-def _locked(handle: int) -> Iterator[None]:
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise TimeoutError(1, "its lock is held by a stopped process") from None
-            time.sleep(0.001)
-    try:
-        yield
-    finally:
-        # Said outright: a process forked meanwhile holds the same open file.
-        fcntl.flock(handle, fcntl.LOCK_UN)

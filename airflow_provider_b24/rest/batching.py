@@ -1,0 +1,184 @@
+"""Which calls travel together in one batch."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call
+from airflow_provider_b24.rest.encoding import batch_command
+from airflow_provider_b24.rest.limits.operating import SERVER_SECONDS
+from airflow_provider_b24.rest.replies import Outcome, Status
+
+MAX_BYTES = 1_000_000  # of a request's body: nginx before a self-hosted portal rejects 1 MiB and more
+_COMMAND_OVERHEAD = 8  # bytes around a command: quotes, comma, key
+
+
+class Load:
+    """How much of one request is used, in commands, bytes and seconds of the portal's work."""
+
+    def __init__(self, max_commands: int = MAX_BATCH, max_bytes: int = MAX_BYTES) -> None:
+        self.commands = 0
+        self.bytes = 0
+        self._seconds = 0.0
+        self._max_commands = max_commands
+        self._max_bytes = max_bytes
+
+    def add(self, command: str, seconds: float, max_commands: int = MAX_BATCH) -> bool:
+        """
+        Add a command if the request has room for it; return whether it has. The first one always fits.
+
+        :param seconds: what the command is expected to take.
+        :param max_commands: the most commands of a request that this one may be part of.
+        """
+        size = len(command) + _COMMAND_OVERHEAD
+        most = min(self._max_commands, max_commands)
+        full = self.commands >= most or self.bytes + size > self._max_bytes
+        if self.commands and (full or self._seconds + seconds > SERVER_SECONDS):
+            return False
+        self.commands += 1
+        self.bytes += size
+        self._seconds += seconds
+        self._max_commands = most
+        return True
+
+
+class Item:
+    """One call in a run's window: what is sent for it, how often it was, and its outcome."""
+
+    __slots__ = (
+        "call",
+        "command",
+        "max_commands",
+        "maybe_executed",
+        "outcome",
+        "renewals",
+        "tries",
+        "verifying",
+    )
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.outcome: Outcome | None = None
+        self.tries = 0
+        self.renewals = 0
+        self.max_commands = MAX_BATCH  # of a batch that it may be part of
+        self.maybe_executed = False
+        self.verifying = False
+        try:
+            self.command = batch_command(call)
+        except Bitrix24InputError as error:
+            self.command = ""
+            self.outcome = Outcome(call, "failure", error=error)
+
+    @property
+    def sent(self) -> Call:
+        """The call that is sent: the item's own, or the read that verifies whether it was applied."""
+        return self.call.verification.read if self.verifying and self.call.verification else self.call
+
+    def verify(self) -> None:
+        """Send the read instead of the call from now on."""
+        self.verifying = True
+        self.command = batch_command(self.sent)
+
+    def not_applied(self) -> None:
+        """Send the call again: the read showed that it was not applied."""
+        self.verifying = self.maybe_executed = False
+        self.command = batch_command(self.call)
+
+    def end(self, status: Status, error: Bitrix24Error, ended_run: bool = False) -> None:
+        """Give the call up; it is ``unknown`` if an earlier try of it may have been executed."""
+        status = "unknown" if self.maybe_executed else status
+        self.outcome = Outcome(self.call, status, error=error, ended_run=ended_run)
+
+
+class Window:
+    """
+    The part of the input that is not yet answered, so that memory does not grow with the number of calls.
+
+    :param size: the most calls in it.
+    :ivar ready: calls that may be sent.
+    :ivar max_bytes: the largest body that the portal's web server is known to accept.
+    """
+
+    def __init__(self, calls: Iterable[Call], size: int) -> None:
+        self.ready: deque[Item] = deque()
+        self.max_bytes = MAX_BYTES
+        self._calls = iter(calls)
+        self._size = size
+        self._items: deque[Item] = deque()
+        self._exhausted = False
+        self._ended: Bitrix24Error | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether every call of the input has been yielded."""
+        return self._exhausted and not self._items
+
+    def fill(self, enough: int) -> None:
+        """Take calls from the input, unless ``enough`` are ready already."""
+        room = self._size - len(self._items)
+        if self._exhausted or len(self.ready) >= enough or room <= 0:
+            return
+        taken = 0
+        for call in itertools.islice(self._calls, room):
+            taken += 1
+            item = Item(call)
+            self._items.append(item)
+            if item.outcome is None:
+                self._queue(item)
+        self._exhausted = taken < room
+
+    def finished(self) -> Iterator[Outcome]:
+        """Yield the outcomes at the front, in input order."""
+        while self._items and (outcome := self._items[0].outcome) is not None:
+            self._items.popleft()
+            yield outcome
+
+    def load(self, room_of: Callable[[str], int], seconds_of: Callable[[str], float]) -> list[Item]:
+        """
+        Take the next batch out of the calls that are ready, in input order.
+
+        :param room_of: how many calls of a method may run now.
+        :param seconds_of: how long a call of a method takes.
+        """
+        rooms: dict[str, int] = {}
+        seconds: dict[str, float] = {}
+        batch: list[Item] = []
+        left: list[Item] = []
+        load = Load(max_bytes=self.max_bytes)
+        while self.ready and len(batch) < MAX_BATCH:
+            item = self.ready.popleft()
+            method = item.sent.method
+            if method not in rooms:
+                rooms[method], seconds[method] = room_of(method), seconds_of(method)
+            if rooms[method] < 1:
+                left.append(item)
+            elif load.add(item.command, seconds[method], item.max_commands):
+                batch.append(item)
+                rooms[method] -= 1
+            else:
+                left.append(item)
+                break
+        self.ready.extendleft(reversed(left))
+        return batch
+
+    def put_back(self, items: list[Item]) -> None:
+        """Send these again, before all others."""
+        self.ready.extendleft(reversed(items))
+        if self._ended is not None:
+            self.end(self._ended)
+
+    def end(self, error: Bitrix24Error) -> None:
+        """Send nothing more: what is not in flight is skipped."""
+        self._ended = error
+        while self.ready:
+            self.ready.popleft().end("skipped", error, ended_run=True)
+
+    def _queue(self, item: Item) -> None:
+        if self._ended is None:
+            self.ready.append(item)
+        else:
+            item.end("skipped", self._ended, ended_run=True)

@@ -1,0 +1,148 @@
+"""
+One request to the portal: sign, send, renew an expired token, note a refusal, scrub secrets.
+
+The only place for each of these. Waiting and repeating is the business of those who use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+import pendulum
+
+from airflow_provider_b24.errors import (
+    Bitrix24Error,
+    Bitrix24LimitError,
+    Bitrix24OperatingLimitError,
+    Bitrix24RateLimitError,
+    Bitrix24TokenExpiredError,
+)
+from airflow_provider_b24.rest.auth.base import Auth
+from airflow_provider_b24.rest.calls import Call, Signed
+from airflow_provider_b24.rest.clock import Clock
+from airflow_provider_b24.rest.limits.bucket import Bucket
+from airflow_provider_b24.rest.limits.operating import Ledger
+from airflow_provider_b24.rest.redaction import redact, without_frames
+from airflow_provider_b24.rest.replies import Outcome, Reply, Timing, parse_batch, parse_reply
+from airflow_provider_b24.rest.transport import Transport
+
+MAX_RENEWALS = 3  # for one request: a token taken over from another task may expire before it is used
+T = TypeVar("T")
+
+
+class BatchReply(NamedTuple):
+    """The answer to a batch: one outcome per command in input order, and the timing of the whole request."""
+
+    outcomes: list[Outcome]
+    time: Timing
+
+
+class Exchange:
+    """
+    Requests to one portal and what is known of its limits; safe to use from several threads.
+
+    Errors raised here quote no secret, and their tracebacks have no frames in which a request is a variable.
+
+    :param transport: HTTP to the portal.
+    :param auth: what signs requests.
+    :param bucket: the portal's request bucket; None means that no limit is kept.
+    :ivar refusals: how often a limit of the portal rejected a request or a command.
+    """
+
+    def __init__(self, transport: Transport, auth: Auth, clock: Clock, bucket: Bucket | None = None) -> None:
+        self.clock = clock
+        self.bucket = bucket
+        self.ledger = Ledger(clock)
+        self.refusals = 0
+        self._transport = transport
+        self._auth = auth
+
+    def sign(self, method: str, params: Mapping[str, Any]) -> Signed:
+        """Return a request with its credentials; this may request the first token."""
+        return _cleanly(lambda: self._auth.sign(method, params))
+
+    def send(self, signed: Signed) -> Reply:
+        """Send a request once and read the answer. Does not use the token store, so any thread may do it."""
+        return _cleanly(lambda: self._send(signed), signed.secrets)
+
+    def send_batch(
+        self, signed: Signed, calls: Sequence[Call], halt: bool = False, first: int = 0
+    ) -> BatchReply:
+        """
+        Send a signed ``batch`` once and read the answer, as ``send`` does.
+
+        :param first: the key of the first command; the keys are consecutive.
+        """
+        reply = self.send(signed)
+        outcomes = parse_batch(reply, calls, halt, first)
+        return BatchReply([_scrubbed_outcome(one, signed.secrets) for one in outcomes], reply.time)
+
+    def renew(self, signed: Signed) -> bool:
+        """Replace the credentials of a request that the portal called expired; False if it cannot be done."""
+        return _cleanly(lambda: self._auth.renew(signed))
+
+    def perform(self, method: str, params: Mapping[str, Any], send: Callable[[Signed], T]) -> T:
+        """
+        Sign a request, and send it with ``send``; if its token has expired, renew it and send again.
+
+        :raises Bitrix24Error: as ``send`` raises it.
+        """
+        renewals = 0
+        while True:
+            signed = self.sign(method, params)
+            try:
+                return send(signed)
+            except Bitrix24TokenExpiredError:
+                if renewals == MAX_RENEWALS or not self.renew(signed):
+                    raise
+            renewals += 1
+
+    def note_refusal(self, error: Bitrix24Error, method: str) -> Bitrix24Error:
+        """Remember it if a limit rejected the method; return the error with the time to wait for."""
+        self.refusals += isinstance(error, Bitrix24LimitError)
+        if isinstance(error, Bitrix24RateLimitError) and self.bucket is not None:
+            self.bucket.refused()
+        if isinstance(error, Bitrix24OperatingLimitError):
+            return error.replace(retry_at=pendulum.from_timestamp(self.ledger.refused(method)))
+        return error
+
+    def record_batch(self, reply: BatchReply) -> None:
+        """Note how long the portal worked on a batch, and on the commands of each method in it."""
+        self.ledger.record("batch", reply.time)
+        measured: dict[str, list[Outcome]] = {}
+        for outcome in reply.outcomes:
+            if outcome.ok:
+                measured.setdefault(outcome.call.method, []).append(outcome)
+        for method, group in measured.items():
+            # Of the whole request: recent portals round each command's own duration up to a whole second.
+            seconds = reply.time.duration * len(group) / len(reply.outcomes)
+            self.ledger.record(method, group[-1].time, calls=len(group), seconds=seconds)
+
+    def _send(self, signed: Signed) -> Reply:
+        raw = self._transport.send(signed.path, signed.body, signed.method)
+        return parse_reply(raw, signed.method)
+
+
+def _cleanly(action: Callable[[], T], secrets: Sequence[str] = ()) -> T:
+    try:
+        return action()
+    except Bitrix24Error as error:
+        failure: BaseException = _scrubbed(error, secrets)
+    except BaseException as error:  # noqa: BLE001 - also of a task's timeout, and raised again
+        failure = error
+    raise without_frames(failure)
+
+
+def _scrubbed(error: Bitrix24Error, secrets: Sequence[str]) -> Bitrix24Error:
+    code, description = redact(error.code, *secrets), redact(error.description, *secrets)
+    if (code, description) == (error.code, error.description):
+        return error
+    return error.replace(code=code, description=description)
+
+
+def _scrubbed_outcome(outcome: Outcome, secrets: Sequence[str]) -> Outcome:
+    if outcome.error is None:
+        return outcome
+    return replace(outcome, error=_scrubbed(outcome.error, secrets))
