@@ -66,8 +66,9 @@ def parser() -> argparse.ArgumentParser:
 
 def build_portal(options: argparse.Namespace) -> Portal:
     """The portal that the arguments describe."""
-    portal = seeded_portal(rules=options.rules, speed=options.speed)
-    portal.add_generated(contacts=options.contacts, companies=options.companies)
+    portal = seeded_portal(
+        rules=options.rules, speed=options.speed, contacts=options.contacts, companies=options.companies
+    )
     portal.latency = options.latency
     portal.token_lifetime = options.token_lifetime
     portal.journal_limit = JOURNAL_KEPT

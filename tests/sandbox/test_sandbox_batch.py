@@ -151,7 +151,15 @@ def test_total_and_next_can_be_referred_to(portal, rest):
     assert portal.contact(82)["NAME"] == f"n{maps['result_total']['first']}"
 
 
-def test_a_reference_that_leads_nowhere_yields_what_it_last_found(rest):
+def test_non_strings_count_among_the_fifty(rest):
+    """The server's code counts commands before it looks whether they are strings."""
+    cmd = {**{f"o{i}": {"method": "scope"} for i in range(49)}, "last": "scope", "extra": "scope"}
+    maps = rest.batch(cmd)
+    assert list(maps["result"]) == ["last"]
+    assert list(maps["result_error"]) == ["extra"]
+
+
+def test_a_reference_that_leads_nowhere_is_an_empty_value(rest):
     error = rest.batch({"a": f"{GET}?id=$result[missing]"})["result_error"]
     assert error["a"]["error_description"] == "The parameter ownerEntityID is invalid or not defined."
 

@@ -87,7 +87,9 @@ def test_help_names_every_option():
 
 PLUGIN_TEST = """
 import http.client, json, os
-pytest_plugins = ["airflow_provider_b24.sandbox.pytest_plugin"]
+import pytest
+from airflow_provider_b24.sandbox import Bucket
+from airflow_provider_b24.sandbox.model.limits import ENTERPRISE
 
 def test_portal(bitrix24_connection, bitrix24_server, bitrix24_portal):
     assert bitrix24_connection == "bitrix24_default"
@@ -101,10 +103,27 @@ def test_portal(bitrix24_connection, bitrix24_server, bitrix24_portal):
 def test_each_test_has_a_portal_of_its_own(bitrix24_portal):
     assert bitrix24_portal.journal == []
     assert "AIRFLOW_CONN_BITRIX24_DEFAULT" not in os.environ
+
+@pytest.mark.bitrix24_portal(contacts=1000, rules="observed", latency=0.01)
+def test_options(bitrix24_portal, bitrix24_connection, tmp_path):
+    assert bitrix24_portal.contacts.last_id == 1000
+    assert (bitrix24_portal.rules, bitrix24_portal.latency) == ("observed", 0.01)
+    assert json.loads(os.environ["AIRFLOW_CONN_BITRIX24_DEFAULT"])["extra"]["plan"] == "none"
+    assert os.environ["AIRFLOW__BITRIX24__PACING_DIR"].startswith(str(tmp_path))
+
+def test_several_portals(bitrix24_portal_factory):
+    first = bitrix24_portal_factory(bucket=Bucket(*ENTERPRISE))
+    second = bitrix24_portal_factory("bitrix24_second", bucket=Bucket())
+    assert first is not second
+    stated = [os.environ[f"AIRFLOW_CONN_BITRIX24_{name}"] for name in ("DEFAULT", "SECOND")]
+    assert [json.loads(one)["extra"]["plan"] for one in stated] == ["enterprise", "standard"]
+    with pytest.raises(TypeError, match="no attribute 'buket'"):
+        bitrix24_portal_factory(buket=Bucket())
 """
 
 
 def test_the_plugin_gives_users_a_portal_and_a_connection(tmp_path):
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["airflow_provider_b24.sandbox.pytest_plugin"]')
     (tmp_path / "test_dag.py").write_text(PLUGIN_TEST)
     environment = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("AIRFLOW_CONN_")}
     arguments = ["-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
@@ -116,7 +135,7 @@ def test_the_plugin_gives_users_a_portal_and_a_connection(tmp_path):
         text=True,
         check=False,
     )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "4 passed in" in done.stdout, done.stdout + done.stderr
 
 
 def imported(path: Path) -> set[str]:

@@ -191,11 +191,11 @@ def test_latency_is_slept_per_request_and_per_command(portal, rest, clock):
 
 
 def test_sleeping_does_not_keep_others_out(portal):
-    asleep, execute_complete = threading.Event(), threading.Event()
+    asleep, released = threading.Event(), threading.Event()
 
     def sleep(seconds: float) -> None:
         asleep.set()
-        execute_complete.wait(5)
+        released.wait(5)
 
     portal.sleep = sleep
     portal.command_latency = 1
@@ -205,5 +205,5 @@ def test_sleeping_does_not_keep_others_out(portal):
     assert asleep.wait(5)
     portal.command_latency = 0
     assert json.loads(portal.handle("POST", path, {}, b"").body)["result"]
-    execute_complete.set()
+    released.set()
     slow.join()
