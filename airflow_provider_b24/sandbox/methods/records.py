@@ -41,7 +41,7 @@ class Family:
         """crm.*.get: one record with its phones and e-mail addresses."""
         record = self._existing(state, call, bad_request("Not found"))
         names = [name for name in self._kind(state).fields if name not in LINKS]
-        return {name: _value(call.id, name, record.get(name)) for name in names}
+        return _row(record, names)
 
     def list(self, state: State, call: Call) -> Answer:
         """crm.*.list: a page of 50; phones, e-mail addresses and users' fields only if they are selected."""
@@ -56,9 +56,7 @@ class Family:
             table, lambda number: state.get(self.name, number) or {}, version=state.links_version(self.name)
         )
         names = _shown(kind, {str(name) for name in php.values(call.array("select") or [])})
-        answer.result = [
-            {name: _value(record["ID"], name, record.get(name)) for name in names} for record in answer.result
-        ]
+        answer.result = [_row(record, names) for record in answer.result]
         return answer
 
     def add(self, state: State, call: Call) -> int:
@@ -179,17 +177,21 @@ def multiple(record_id: int, kind: str, value: Any) -> list[dict[str, str]]:
     ]
 
 
-def _value(record_id: int, name: str, value: Any) -> Any:
-    if name in MULTIPLE:
-        return multiple(record_id, name, value)
-    return as_text(value)
+def _row(record: Record, names: Iterable[str]) -> dict[str, Any]:
+    return {
+        name: multiple(record["ID"], name, record.get(name))
+        if name in MULTIPLE
+        else as_text(record.get(name))
+        for name in names
+    }
 
 
 def as_text(value: Any) -> Any:
     """A value as the older methods return it: numbers as strings."""
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    kind = type(value)
+    if kind is int:
+        return str(value)
+    return f"{value:.2f}" if kind is float else value
 
 
 def _shown(kind: Kind, selected: set[str]) -> list[str]:
