@@ -48,11 +48,14 @@ def test_it_serves_prints_the_connection_and_stops_cleanly(tmp_path, number):
         "--journal",
         str(tmp_path / "journal.jsonl"),
     ]
+    options += ["--generate", "deal=700", "--generate", "task=5"]
     process = start(*options, "--contacts", "500", "--bucket", "standard", "--speed", "10")
     port = wait_for(tmp_path / "port")
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request("POST", f"/rest/1/{DEMO_CODE}/crm.contact.get?id=500")
     assert json.loads(connection.getresponse().read())["result"]["ID"] == "500"
+    connection.request("POST", f"/rest/1/{DEMO_CODE}/crm.deal.list")
+    assert json.loads(connection.getresponse().read())["total"] == 700
     connection.close()
     process.send_signal(number)
     out, _ = process.communicate(timeout=10)
@@ -61,7 +64,10 @@ def test_it_serves_prints_the_connection_and_stops_cleanly(tmp_path, number):
     assert f"bitrix24://1:{DEMO_CODE}@127.0.0.1:{port}/http?" in out
     assert "airflow connections add bitrix24_default --conn-json '{" in out
     entries = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
-    assert [(entry["method"], entry["status"]) for entry in entries] == [("crm.contact.get", 200)]
+    assert [(entry["method"], entry["status"]) for entry in entries] == [
+        ("crm.contact.get", 200),
+        ("crm.deal.list", 200),
+    ]
 
 
 def test_a_port_in_use_is_one_line_and_status_2():
@@ -76,12 +82,20 @@ def test_a_port_in_use_is_one_line_and_status_2():
     assert done.stdout == ""
 
 
+def test_an_unknown_table_is_refused_with_the_known_ones():
+    done = subprocess.run(
+        [*COMMAND, "--generate", "deals=5"], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "expected TABLE=N; tables are activity, address, call, company" in done.stderr
+
+
 def test_help_names_every_option():
     done = subprocess.run([*COMMAND, "--help"], env=ENVIRONMENT, capture_output=True, text=True, check=True)
     options = (
         "--host --port --rules --bucket --operating-limit --token-lifetime --contacts --companies --latency"
     )
-    for option in [*options.split(), "--speed", "--tls", "--journal", "--port-file"]:
+    for option in [*options.split(), "--generate", "--speed", "--tls", "--journal", "--port-file"]:
         assert option in done.stdout
 
 

@@ -90,6 +90,23 @@ def test_times_in_filters_are_compared_as_times(rest, moment, found):
     assert (82 in ids(rest, {">=updatedTime": moment})) is found
 
 
+def test_a_portal_in_another_zone_tells_and_reads_its_own_time(portal, rest):
+    portal.utc_offset = 3
+    assert rest.result("server.time") == "2027-01-15T11:00:00+03:00"
+    assert rest("scope")[1]["time"]["date_start"] == "2027-01-15T11:00:00+03:00"
+    portal.update_record("contact", 83, POST="Director")
+    assert portal.record("contact", 83)["DATE_MODIFY"] == "2027-01-15T11:00:00+03:00"
+    for moment, found in (
+        ("2027-01-15 11:00:00", True),
+        ("2027-01-15 11:00:01", False),
+        ("15.01.2027 11:00", True),
+    ):
+        assert (83 in ids(rest, {">=updatedTime": moment})) is found
+        rows = rest.result("crm.contact.list", {"filter": {">=DATE_MODIFY": moment}, "select": ["ID"]})
+        assert ("83" in [row["ID"] for row in rows]) is found
+    assert 83 in ids(rest, {">=updatedTime": "2027-01-15T08:00:00Z"})
+
+
 def test_a_change_moves_the_time_of_modification_and_bindings_do_not(portal, rest, clock):
     """The server's code: binding methods change no DATE_MODIFY."""
     clock.sleep(60)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from airflow_provider_b24.sandbox.http.exchange import Address, Request
@@ -17,6 +15,7 @@ from airflow_provider_b24.sandbox.model import errors, php
 from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller
 from airflow_provider_b24.sandbox.model.errors import RestError
 from airflow_provider_b24.sandbox.model.limits import WINDOW, Operating, Tally
+from airflow_provider_b24.sandbox.model.moments import iso
 
 TAKEN_BY_SERVER = ("aplogin", "ap", "auth", "access_token", "state", "token", "start")
 Params = dict[php.Key, Any]
@@ -113,7 +112,9 @@ class Service:
             self._site.traffic.executed["batch"] += 1
         result = batch.run(commands, halt, self._command)
         finished = self._site.clock()
-        return {"result": result, "time": time_block(started, finished, (0, int(finished) + WINDOW))}
+        standing = (0, int(finished) + WINDOW)
+        time = time_block(started, finished, standing, self._site.state.behavior.utc_offset)
+        return {"result": result, "time": time}
 
     def _command(self, name: str, params: Params) -> tuple[Answer, dict[str, Any]]:
         return self.call(name, *method_params(params))
@@ -142,7 +143,7 @@ class Service:
         if fault:
             raise fault.error()
         standing = limits.standing(key, name, finished - started, finished)
-        return reply, time_block(started, finished, standing)
+        return reply, time_block(started, finished, standing, site.state.behavior.utc_offset)
 
     def _bill(self, operating: Operating, name: str, duration: float, now: float) -> None:
         due = self._tally.due(name, operating.price(name, duration))
@@ -157,21 +158,17 @@ class Service:
         return result if isinstance(result, Answer) else Answer(result)
 
 
-def time_block(started: float, finished: float, standing: tuple[float, int]) -> dict[str, Any]:
+def time_block(
+    started: float, finished: float, standing: tuple[float, int], utc_offset: float
+) -> dict[str, Any]:
     """The block ``time`` of an answer; ``standing`` is (operating, operating_reset_at)."""
     return {
         "start": started,
         "finish": finished,
         "duration": finished - started,
         "processing": finished - started,
-        "date_start": iso(int(started)),
-        "date_finish": iso(int(finished)),
+        "date_start": iso(int(started), utc_offset),
+        "date_finish": iso(int(finished), utc_offset),
         "operating_reset_at": standing[1],
         "operating": standing[0],
     }
-
-
-@lru_cache(maxsize=64)
-def iso(second: int) -> str:
-    """An epoch second as ISO 8601 with offset."""
-    return datetime.fromtimestamp(second, UTC).isoformat()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from airflow_provider_b24.sandbox.methods.listing import Group, parse_condition, sort_key
+from airflow_provider_b24.sandbox.methods.listing import parse_group, sort_key
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
 from airflow_provider_b24.sandbox.model.calls import PAGE, Answer, Call
@@ -40,7 +40,7 @@ def offline_get(state: State, call: Call) -> dict[str, Any]:
         rows = state.events.reserved(process_id, failed)
     else:
         limit = php.to_int(call.params.get("limit", PAGE))
-        rows = _chosen(state.events.reserved(failed=failed), call)[: limit if limit > 0 else PAGE]
+        rows = _chosen(state, call, state.events.reserved(failed=failed))[: limit if limit > 0 else PAGE]
     if php.is_truthy(call.params.get("clear", 1)):
         state.events.remove(rows)
         return {"process_id": None, "events": [row.row() for row in rows]}
@@ -53,7 +53,7 @@ def offline_get(state: State, call: Call) -> dict[str, Any]:
 def offline_list(state: State, call: Call) -> Answer:
     """event.offline.list: events without reserving them, 50 a page."""
     _check_administrator(call)
-    rows = _chosen(state.events.all(), call)
+    rows = _chosen(state, call, state.events.all())
     return Answer.page([_listed(row) for row in rows], call.start)
 
 
@@ -81,10 +81,10 @@ def _listed(row: OfflineEvent) -> dict[str, Any]:
     return row.row() | {"PROCESS_ID": row.process_id, "ERROR": row.error}
 
 
-def _chosen(rows: list[OfflineEvent], call: Call) -> list[OfflineEvent]:
-    parsed = [parse_condition(key, value) for key, value in php.pairs(call.array("filter") or {})]
-    group = Group(tuple(condition for condition in parsed if condition is not None))
+def _chosen(state: State, call: Call, rows: list[OfflineEvent]) -> list[OfflineEvent]:
     found = [(row, _sortable(row)) for row in rows]
+    known = found[0][1] if found else {}
+    group = parse_group(call.array("filter") or {}, known, state.behavior.utc_offset)
     found = [(row, record) for row, record in found if group.holds(record)]
     for name, way in reversed(php.pairs(call.array("order") or {})):
         descending = php.to_text(way).upper() == "DESC"

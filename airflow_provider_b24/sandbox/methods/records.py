@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_b24.sandbox.methods.listing import (
-    Group,
     Listing,
     page_start,
-    parse_condition,
-    split_key,
+    parse_group,
 )
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
@@ -49,9 +47,8 @@ class Family:
             raise bad_request("Access denied.")
         kind, table = self._kind(state), state.table(self.name)
         known = kind.fields.keys() - LINKS
-        listing = Listing(
-            Group(tuple(old_conditions(call, known))), old_order(call, known), page_start(call.start)
-        )
+        group = parse_group(array_parameter(call, "filter"), known, state.behavior.utc_offset)
+        listing = Listing(group, old_order(call, known), page_start(call.start))
         answer = listing.answer(
             table, lambda number: state.get(self.name, number) or {}, version=state.links_version(self.name)
         )
@@ -131,16 +128,7 @@ class Family:
         return {f"crm.{self.name}.{verb.__name__}": Method(verb) for verb in verbs}
 
 
-def old_conditions(call: Call, known: Iterable[str]) -> Iterable[Any]:
-    """The conditions of an older list: unknown and wrongly cased fields are dropped, which lists more."""
-    given = array_parameter(call, "filter")
-    for key, value in php.pairs(given):
-        condition = parse_condition(key, value) if split_key(key)[1] in known else None
-        if condition is not None:
-            yield condition
-
-
-def old_order(call: Call, known: Iterable[str]) -> tuple[tuple[str, bool], ...]:
+def old_order(call: Call, known: Container[str]) -> tuple[tuple[str, bool], ...]:
     """The order of an older list: names in any case, unknown ones are dropped."""
     given = [(str(name).upper(), way) for name, way in php.pairs(array_parameter(call, "order"))]
     return tuple((name, php.to_text(way).upper() == "DESC") for name, way in given if name in known)
