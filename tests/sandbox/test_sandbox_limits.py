@@ -130,6 +130,17 @@ def test_inside_a_batch_commands_are_billed_and_refused_one_by_one(portal, rest)
     assert (status, body["time"]["operating"]) == (200, 0)
 
 
+def test_a_portal_may_bill_everything_to_the_batch(portal, rest):
+    """b24jssdk pull request 539: inner results carry the batch's sum, direct counters do not move."""
+    portal.operating = Operating(limit=2, cost={SET: 1.0}, bill_batch=True)
+    cmd = {f"k{i}": f"{SET}?id=82&items[0][COMPANY_ID]=8" for i in range(3)}
+    body = rest("batch", {"cmd": cmd})[1]
+    assert [time["operating"] for time in body["result"]["result_time"].values()] == [1.0, 2.0, 3.0]
+    assert body["time"]["operating"] == 3.0
+    assert rest.error("batch", {"cmd": cmd}) == (429, "OPERATION_TIME_LIMIT", BLOCKED)
+    assert rest(SET, {"id": 82, "items": []})[1]["time"]["operating"] == 1.0
+
+
 def test_short_calls_cost_nothing_alone_but_add_up_in_a_batch(portal, rest):
     portal.operating = Operating(default_cost=0.05)
     for _ in range(5):

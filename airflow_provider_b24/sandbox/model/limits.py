@@ -56,7 +56,8 @@ class Operating:
     """Execution time per caller and method: over ``limit`` seconds in ``window`` the method is blocked.
 
     The window opens with the first call and is kept in ``parts``; the oldest part frees first. ``cost``
-    bills each command of a method with so many seconds, or with its real duration if that is longer.
+    bills each command of a method with so many seconds, or with its real duration if that is longer. With
+    ``bill_batch`` all commands of a batch are billed to ``batch``, as some portals do since 2026.
     """
 
     limit: float = 480.0
@@ -64,6 +65,7 @@ class Operating:
     parts: int = 10
     cost: dict[str, float] = field(default_factory=dict)
     default_cost: float = 0.0
+    bill_batch: bool = False
     _spent: dict[tuple[str, str], list[Part]] = field(
         default_factory=lambda: defaultdict(list), repr=False, compare=False
     )
