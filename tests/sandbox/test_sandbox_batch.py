@@ -10,7 +10,7 @@ SET = "crm.contact.company.items.set"
 GET = "crm.contact.company.items.get"
 
 
-def test_outcomes_are_kept_by_key(rest):
+def test_results_and_errors_are_kept_by_key(rest):
     maps = rest.batch({"a": f"{GET}?id=82", "b": f"{SET}?id=82", "c": "profile"})
     assert maps["result"]["a"][0]["COMPANY_ID"] == 27
     assert maps["result_error"] == {

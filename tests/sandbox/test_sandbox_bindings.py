@@ -190,7 +190,7 @@ def test_items_are_read_under_four_spellings(portal, rest, name):
     assert ids(portal) == [8, 9, 10]
 
 
-WIPES = [
+UNUSABLE = [
     [],
     {},
     {"a": {"COMPANY_ID": 8}},
@@ -206,8 +206,8 @@ WIPES = [
 ]
 
 
-@pytest.mark.parametrize("items", WIPES)
-def test_what_cannot_be_read_wipes_the_bindings_and_is_true(portal, rest, items):
+@pytest.mark.parametrize("items", UNUSABLE)
+def test_unusable_items_remove_all_bindings_and_are_true(portal, rest, items):
     assert rest.result(SET, {"id": 82, "items": items}) is True
     assert portal.bindings(82) == []
     assert portal.contact(82)["COMPANY_ID"] is None

@@ -7,8 +7,11 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_b24.sandbox import Answer, Portal, RestError
+from airflow_provider_b24.sandbox.model.records import Records
 
 ALL_SCOPES = ("crm", "im", "task", "user", "department", "telephony", "lists")
 OLD = ["contact", "company", "deal", "lead", "quote"]
@@ -216,7 +219,7 @@ KEYSET_LISTS = [
 def test_a_chained_batch_walks_by_id_and_begins_again_after_the_end(
     everything, method, params, key, id_name, filter_name
 ):
-    """A reference to a missing row is no condition, so the page after the last one begins anew."""
+    """A reference to a missing row is no condition, so the page after the last one begins again."""
     given = "&".join(f"{name}={value}" for name, value in params.items())
     common = f"{method}?{given}&order[{filter_name}]=ASC&start=-1&filter[>{filter_name}]="
     path = f"[{key}]" if key else ""
@@ -285,6 +288,25 @@ def test_statuses_come_at_once_and_categories_in_an_object(everything):
     categories = everything.result("crm.category.list", {"entityTypeId": 2})["categories"]
     assert [category["id"] for category in categories] == [0, 1]
     assert everything.result("crm.type.list")["types"][0]["entityTypeId"] == 128
+
+
+CHANGES = st.lists(st.tuples(st.sampled_from(["add", "add_new", "delete"]), st.integers(1, 30)), max_size=15)
+
+
+@given(st.integers(0, 20), CHANGES, st.integers(0, 30), st.none() | st.integers(0, 35), st.integers(0, 9))
+def test_ids_of_a_table_are_those_of_a_plain_set(generated, changes, low, high, skip):
+    records, model = Records(), set(range(1, generated + 1))
+    records.generate(generated)
+    for change, number in changes:
+        if change == "delete":
+            assert records.delete(number) is (number in model)
+            model.discard(number)
+        else:
+            model.add(records.add(number if change == "add" else None, {}))
+    expected = sorted(number for number in model if number >= low and (high is None or number <= high))
+    assert list(records.ids(low, high, skip=skip)) == expected[skip:]
+    assert list(records.ids(low, high, descending=True, skip=skip)) == expected[::-1][skip:]
+    assert records.count(low, high) == len(expected)
 
 
 def test_deleted_rows_leave_every_page_and_their_ids_are_not_given_again(portal, rest):

@@ -167,4 +167,29 @@ def test_a_process_can_fetch_its_reserved_events_again(portal, app):
 def test_only_known_events_can_be_bound(portal, app):
     assert app("event.bind", event="onCrmContactUpdate", event_type="offline")[1]["result"] is True
     assert app("event.bind", event="onNothing")[1]["error"] == "ERROR_EVENT_NOT_FOUND"
-    assert portal.events.handlers[0]["event"] == "ONCRMCONTACTUPDATE"
+    online = {"event": "onCrmDealAdd", "handler": "https://h.example/"}
+    assert app("event.bind", **online)[1]["result"] is True
+    bound = app("event.get")[1]["result"]
+    assert [(one["event"], one["handler"], one["offline"]) for one in bound] == [
+        ("ONCRMCONTACTUPDATE", "", 1),
+        ("ONCRMDEALADD", "https://h.example/", 0),
+    ]
+    assert app("event.unbind", **online)[1]["result"] == {"count": 1}
+    assert len(app("event.get")[1]["result"]) == 1
+
+
+def test_changes_by_rest_are_queued_once_per_object_if_a_handler_is_bound(portal, rest, app):
+    """The documentation: one row per event and object. The binding methods send no event (server's code)."""
+    rest.result("crm.contact.update", {"id": 83, "fields": {"POST": "x"}})
+    for event in ("onCrmContactUpdate", "onCrmContactDelete"):
+        app("event.bind", event=event, event_type="offline")
+    rest.result("crm.contact.update", {"id": 82, "fields": {"POST": "x"}})
+    rest.result("crm.item.update", {"entityTypeId": 3, "id": 82, "fields": {"post": "y"}})
+    rest.result("crm.contact.company.items.set", {"id": 84, "items": []})
+    rest.result("crm.contact.add", {"fields": {"NAME": "x"}})
+    rest.result("crm.contact.delete", {"id": 85})
+    events = app("event.offline.get")[1]["result"]["events"]
+    assert [(event["EVENT_NAME"], event["EVENT_DATA"]["FIELDS"]["ID"]) for event in events] == [
+        ("ONCRMCONTACTUPDATE", "82"),
+        ("ONCRMCONTACTDELETE", "85"),
+    ]

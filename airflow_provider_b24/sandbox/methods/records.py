@@ -61,6 +61,7 @@ class Family:
         fields = self._writable(call)
         record_id = state.add(self.name, None, self._values(state, fields))
         self._link(state, record_id, fields)
+        state.events.announce(self.name, "ADD", record_id)
         return record_id
 
     def update(self, state: State, call: Call) -> bool:
@@ -69,12 +70,14 @@ class Family:
         self._existing(state, call, bad_request(f"{self.name.capitalize()} is not found"))
         state.update(self.name, call.id, self._values(state, fields))
         self._link(state, call.id, fields)
+        state.events.announce(self.name, "UPDATE", call.id)
         return True
 
     def delete(self, state: State, call: Call) -> bool:
         """crm.*.delete: remove the record and its bindings."""
         self._check_update(call)
         self._existing(state, call, RestError(*ELEMENT_NOT_FOUND))
+        state.events.announce(self.name, "DELETE", call.id)
         return state.delete(self.name, call.id)
 
     def _kind(self, state: State) -> Kind:
