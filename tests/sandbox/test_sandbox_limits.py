@@ -188,7 +188,7 @@ def test_the_time_block_has_numbers_and_dates_with_offset(portal, rest):
         "operating",
     ]
     assert isinstance(time["start"], float)
-    assert (time["operating"], time["operating_reset_at"]) == (0, int(time["finish"]) + 600)
+    assert (time["operating"], time["operating_reset_at"]) == (0, int(time["finish"]) + 1)
     assert time["duration"] == 0.0625
     assert time["date_start"] == "2027-01-15T08:00:00+00:00"
 

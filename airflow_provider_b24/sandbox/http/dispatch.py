@@ -14,7 +14,7 @@ from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import errors, php
 from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller
 from airflow_provider_b24.sandbox.model.errors import RestError
-from airflow_provider_b24.sandbox.model.limits import WINDOW, Operating, Tally
+from airflow_provider_b24.sandbox.model.limits import Operating, Tally
 from airflow_provider_b24.sandbox.model.moments import iso
 
 TAKEN_BY_SERVER = ("aplogin", "ap", "auth", "access_token", "state", "token", "start")
@@ -117,9 +117,7 @@ class Service:
             site.traffic.executed["batch"] += 1
         result = batch.run(commands, halt, self._command)
         finished = site.clock()
-        standing: tuple[float, int] = (0, int(finished) + WINDOW)
-        if self._billed_method:
-            standing = site.limits.standing(self._caller.key, "batch", 0, finished)
+        standing = site.limits.standing(self._caller.key, "batch", 0, finished)
         return {
             "result": result,
             "time": time_block(started, finished, standing, site.state.behavior.utc_offset),

@@ -124,7 +124,8 @@ class Limits:
     def standing(self, caller: str, method: str, duration: float, now: float) -> tuple[float, int]:
         """``operating`` and ``operating_reset_at`` after a command that took ``duration`` seconds."""
         if self.operating is None:
-            return (duration if duration > UNCOUNTED_SECONDS else 0, int(now) + WINDOW)
+            # Clients wait for the reset after a time_limit fault; with nothing used up that must be short.
+            return (duration, int(now) + WINDOW) if duration > UNCOUNTED_SECONDS else (0, int(now) + 1)
         return self.operating.standing(caller, method, now, self.speed)
 
 
