@@ -18,6 +18,7 @@ from airflow_provider_b24.sandbox.http.portal import Portal
 from airflow_provider_b24.sandbox.http.seed import seeded_portal
 from airflow_provider_b24.sandbox.http.server import PortalServer
 from airflow_provider_b24.sandbox.model.limits import ENTERPRISE, STANDARD, Bucket, Operating
+from airflow_provider_b24.sandbox.model.state import SAMPLES
 
 PROGRAM = "python -m airflow_provider_b24.sandbox"
 BUCKETS = {"standard": STANDARD, "enterprise": ENTERPRISE}
@@ -53,6 +54,14 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--contacts", type=int, default=0, metavar="N", help="generate contacts 1..N")
     arguments.add_argument("--companies", type=int, default=0, metavar="N", help="generate companies 1..N")
     arguments.add_argument(
+        "--generate",
+        action="append",
+        default=[],
+        type=_table_and_count,
+        metavar="TABLE=N",
+        help="generate records 1..N of another table, such as deal=100000 (repeatable)",
+    )
+    arguments.add_argument(
         "--latency", type=float, default=0.0, metavar="SECONDS", help="delay of every request (default 0)"
     )
     arguments.add_argument(
@@ -64,10 +73,19 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
+def _table_and_count(text: str) -> tuple[str, int]:
+    table, _, count = text.partition("=")
+    if table not in SAMPLES or not count.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected TABLE=N; tables are {', '.join(sorted(SAMPLES))}")
+    return table, int(count)
+
+
 def build_portal(options: argparse.Namespace) -> Portal:
     """The portal that the arguments describe."""
-    portal = seeded_portal(rules=options.rules, speed=options.speed)
-    portal.add_generated(contacts=options.contacts, companies=options.companies)
+    portal = seeded_portal(
+        rules=options.rules, speed=options.speed, contacts=options.contacts, companies=options.companies
+    )
+    portal.add_generated(**dict(options.generate))
     portal.latency = options.latency
     portal.token_lifetime = options.token_lifetime
     portal.journal_limit = JOURNAL_KEPT

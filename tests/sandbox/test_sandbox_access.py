@@ -89,6 +89,15 @@ def test_the_seeded_users_fail_as_described(rest):
     assert rest.error(SET, {"id": 82, "items": []})[1] == "insufficient_scope"
 
 
+def test_a_plan_without_rest_tells_webhooks_and_applications_apart(portal, rest, app):
+    """The texts of the server's code for a plan that does not include REST."""
+    portal.refusal = "ACCESS_DENIED"
+    assert rest.error("profile")[1:] == ("ACCESS_DENIED", "REST is available only by subscription.")
+    access, _ = app.issue_tokens(APP)
+    body = rest.send("POST", "/rest/profile", JSON, json.dumps({"auth": access}))[1]
+    assert body["error_description"] == "REST is available only on commercial plans."
+
+
 @pytest.mark.parametrize("suffix", ["", "/", ".json", ".json/"])
 @pytest.mark.parametrize("method", ["profile", "Profile", "PROFILE"])
 def test_the_method_may_be_written_in_several_ways(rest, method, suffix):
@@ -119,6 +128,11 @@ def test_a_form_cannot_carry_an_empty_list(rest):
     [
         (JSON, '{"id": 82, "items": ['),
         (JSON, '"82"'),
+        (JSON, '{"id": 82, "items": [NaN]}'),
+        (JSON, '{"id": 82, "items": [], "n": -Infinity}'),
+        (JSON, '\ufeff{"id": 82, "items": []}'),
+        (JSON, '{"id": 82, "items": [], "n": "\\ud83d"}'),
+        (JSON, '{"id": 82, "items": [], "n": ' + "[" * 600 + "]" * 600 + "}"),
         (JSON, ""),
         ({"Content-Type": "text/plain"}, '{"id": 82, "items": []}'),
         ({}, '{"id": 82, "items": []}'),
@@ -128,6 +142,41 @@ def test_a_body_that_is_not_understood_is_no_parameters(portal, rest, headers, b
     _status, answer = rest.send("POST", f"/rest/1/{DEMO_CODE}/{SET}", headers, body)
     assert answer["error_description"] == "The parameter ownerEntityID is invalid or not defined."
     assert portal.bindings(82)
+
+
+def test_a_body_in_utf_16_is_no_parameters(portal, rest):
+    body = json.dumps({"id": 82, "items": []}).encode("utf-16")
+    portal.handle("POST", f"/rest/1/{DEMO_CODE}/{SET}", JSON, body)
+    assert portal.bindings(82)
+
+
+def test_answers_are_escaped_as_php_does(portal, rest):
+    """The flags of the server's JSON encoder: slashes, quotes, angle brackets, ampersands, all but ASCII."""
+    portal.add_contact(82, NAME="</b>&'\"\\ Ü\U0001f600")
+    response = portal.handle("GET", f"/rest/1/{DEMO_CODE}/crm.contact.get?id=82", {}, b"")
+    written = b'"NAME":"\\u003C\\/b\\u003E\\u0026\\u0027\\u0022\\\\ \\u00dc\\ud83d\\ude00"'
+    assert written in response.body
+    assert json.loads(response.body)["result"]["NAME"] == "</b>&'\"\\ Ü\U0001f600"
+
+
+def test_large_bodies_can_be_refused_as_nginx_does(portal, rest):
+    """nginx before a self-hosted portal refuses bodies over 1 MB with a page."""
+    portal.max_body = 1_000_000
+    body = json.dumps({"id": 82, "items": [], "more": "x" * 1_000_000}).encode()
+    response = portal.handle("POST", f"/rest/1/{DEMO_CODE}/{SET}", JSON, body)
+    assert (response.status, response.headers["Content-Type"]) == (413, "text/html; charset=utf-8")
+    assert b"413 Request Entity Too Large" in response.body
+    assert portal.bindings(82)
+    assert rest.result(SET, {"id": 82, "items": []}) is True
+
+
+def test_revoked_tokens_are_unknown(app, rest):
+    access, refresh = app.issue_tokens(APP)
+    app.revoke_tokens(APP)
+    assert (
+        rest.send("POST", "/rest/profile", JSON, json.dumps({"auth": access}))[1]["error"] == "invalid_token"
+    )
+    assert token(rest, grant_type="refresh_token", refresh_token=refresh)[1]["error"] == "invalid_grant"
 
 
 @pytest.fixture

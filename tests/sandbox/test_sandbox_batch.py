@@ -10,7 +10,7 @@ SET = "crm.contact.company.items.set"
 GET = "crm.contact.company.items.get"
 
 
-def test_outcomes_are_kept_by_key(rest):
+def test_results_and_errors_are_kept_by_key(rest):
     maps = rest.batch({"a": f"{GET}?id=82", "b": f"{SET}?id=82", "c": "profile"})
     assert maps["result"]["a"][0]["COMPANY_ID"] == 27
     assert maps["result_error"] == {
@@ -151,7 +151,15 @@ def test_total_and_next_can_be_referred_to(portal, rest):
     assert portal.contact(82)["NAME"] == f"n{maps['result_total']['first']}"
 
 
-def test_a_reference_that_leads_nowhere_yields_what_it_last_found(rest):
+def test_non_strings_count_among_the_fifty(rest):
+    """The server's code counts commands before it looks whether they are strings."""
+    cmd = {**{f"o{i}": {"method": "scope"} for i in range(49)}, "last": "scope", "extra": "scope"}
+    maps = rest.batch(cmd)
+    assert list(maps["result"]) == ["last"]
+    assert list(maps["result_error"]) == ["extra"]
+
+
+def test_a_reference_that_leads_nowhere_is_an_empty_value(rest):
     error = rest.batch({"a": f"{GET}?id=$result[missing]"})["result_error"]
     assert error["a"]["error_description"] == "The parameter ownerEntityID is invalid or not defined."
 

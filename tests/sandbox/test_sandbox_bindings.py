@@ -130,9 +130,11 @@ def test_fields_without_a_company_are_the_last_refusal(rest, method, fields):
     assert rest.error(method, {"id": 9999, "fields": fields})[2] == "Not found."
 
 
-def test_reading_needs_the_right_to_read_and_clearing_needs_no_more(portal, as_user):
+def test_clearing_needs_the_right_to_update_by_the_documentation_and_to_read_by_the_code(portal, as_user):
     caller = as_user(admin=False, can_update=False, can_read=True)
     assert caller.result(GET, {"id": 82}) == [row(27, 10, "Y")]
+    assert caller.error(CLEAR, {"id": 82}) == (403, "ACCESS_DENIED", "Access denied!")
+    portal.rules = "observed"
     assert caller.result(CLEAR, {"id": 82}) is True
     blind = as_user(admin=False, can_read=False)
     for method in (GET, CLEAR):
@@ -188,7 +190,7 @@ def test_items_are_read_under_four_spellings(portal, rest, name):
     assert ids(portal) == [8, 9, 10]
 
 
-WIPES = [
+UNUSABLE = [
     [],
     {},
     {"a": {"COMPANY_ID": 8}},
@@ -204,8 +206,8 @@ WIPES = [
 ]
 
 
-@pytest.mark.parametrize("items", WIPES)
-def test_what_cannot_be_read_wipes_the_bindings_and_is_true(portal, rest, items):
+@pytest.mark.parametrize("items", UNUSABLE)
+def test_unusable_items_remove_all_bindings_and_are_true(portal, rest, items):
     assert rest.result(SET, {"id": 82, "items": items}) is True
     assert portal.bindings(82) == []
     assert portal.contact(82)["COMPANY_ID"] is None
@@ -221,7 +223,7 @@ def test_sparse_keys_lose_the_elements_beyond_the_count(portal, rest):
     assert ids(portal) == [8]
 
 
-def test_company_ids_may_be_text_and_ghosts_are_stored(portal, rest):
+def test_company_ids_may_be_text_and_missing_companies_are_stored(portal, rest):
     rest.result(SET, {"id": 82, "items": [{"COMPANY_ID": "777777"}]})
     assert portal.bindings(82) == [row(777777, 20, "Y")]
     assert portal.contact(82)["COMPANY_ID"] == 777777
@@ -294,9 +296,9 @@ NO_SORT = [{"COMPANY_ID": 8}, {"COMPANY_ID": 9}, {"COMPANY_ID": 10}]
         pytest.param(
             [{"COMPANY_ID": 8, "SORT": 0}, {"COMPANY_ID": 9, "SORT": -3}],
             [(9, 20, True)],
-            {8: 30, 9: 20},
+            {8: 0, 9: -3},
             {8: 10, 9: 20},
-            id="zero and negative are no value",
+            id="zero and negative",
         ),
         pytest.param(
             [{"COMPANY_ID": 0}, {"COMPANY_ID": 8}],

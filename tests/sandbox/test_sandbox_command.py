@@ -48,11 +48,14 @@ def test_it_serves_prints_the_connection_and_stops_cleanly(tmp_path, number):
         "--journal",
         str(tmp_path / "journal.jsonl"),
     ]
+    options += ["--generate", "deal=700", "--generate", "task=5"]
     process = start(*options, "--contacts", "500", "--bucket", "standard", "--speed", "10")
     port = wait_for(tmp_path / "port")
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request("POST", f"/rest/1/{DEMO_CODE}/crm.contact.get?id=500")
     assert json.loads(connection.getresponse().read())["result"]["ID"] == "500"
+    connection.request("POST", f"/rest/1/{DEMO_CODE}/crm.deal.list")
+    assert json.loads(connection.getresponse().read())["total"] == 700
     connection.close()
     process.send_signal(number)
     out, _ = process.communicate(timeout=10)
@@ -61,7 +64,10 @@ def test_it_serves_prints_the_connection_and_stops_cleanly(tmp_path, number):
     assert f"bitrix24://1:{DEMO_CODE}@127.0.0.1:{port}/http?" in out
     assert "airflow connections add bitrix24_default --conn-json '{" in out
     entries = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
-    assert [(entry["method"], entry["status"]) for entry in entries] == [("crm.contact.get", 200)]
+    assert [(entry["method"], entry["status"]) for entry in entries] == [
+        ("crm.contact.get", 200),
+        ("crm.deal.list", 200),
+    ]
 
 
 def test_a_port_in_use_is_one_line_and_status_2():
@@ -76,18 +82,28 @@ def test_a_port_in_use_is_one_line_and_status_2():
     assert done.stdout == ""
 
 
+def test_an_unknown_table_is_refused_with_the_known_ones():
+    done = subprocess.run(
+        [*COMMAND, "--generate", "deals=5"], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "expected TABLE=N; tables are activity, address, call, company" in done.stderr
+
+
 def test_help_names_every_option():
     done = subprocess.run([*COMMAND, "--help"], env=ENVIRONMENT, capture_output=True, text=True, check=True)
     options = (
         "--host --port --rules --bucket --operating-limit --token-lifetime --contacts --companies --latency"
     )
-    for option in [*options.split(), "--speed", "--tls", "--journal", "--port-file"]:
+    for option in [*options.split(), "--generate", "--speed", "--tls", "--journal", "--port-file"]:
         assert option in done.stdout
 
 
 PLUGIN_TEST = """
 import http.client, json, os
-pytest_plugins = ["airflow_provider_b24.sandbox.pytest_plugin"]
+import pytest
+from airflow_provider_b24.sandbox import Bucket
+from airflow_provider_b24.sandbox.model.limits import ENTERPRISE
 
 def test_portal(bitrix24_connection, bitrix24_server, bitrix24_portal):
     assert bitrix24_connection == "bitrix24_default"
@@ -101,10 +117,27 @@ def test_portal(bitrix24_connection, bitrix24_server, bitrix24_portal):
 def test_each_test_has_a_portal_of_its_own(bitrix24_portal):
     assert bitrix24_portal.journal == []
     assert "AIRFLOW_CONN_BITRIX24_DEFAULT" not in os.environ
+
+@pytest.mark.bitrix24_portal(contacts=1000, rules="observed", latency=0.01)
+def test_options(bitrix24_portal, bitrix24_connection, tmp_path):
+    assert bitrix24_portal.contacts.last_id == 1000
+    assert (bitrix24_portal.rules, bitrix24_portal.latency) == ("observed", 0.01)
+    assert json.loads(os.environ["AIRFLOW_CONN_BITRIX24_DEFAULT"])["extra"]["plan"] == "none"
+    assert os.environ["AIRFLOW__BITRIX24__PACING_DIR"].startswith(str(tmp_path))
+
+def test_several_portals(bitrix24_portal_factory):
+    first = bitrix24_portal_factory(bucket=Bucket(*ENTERPRISE))
+    second = bitrix24_portal_factory("bitrix24_second", bucket=Bucket())
+    assert first is not second
+    stated = [os.environ[f"AIRFLOW_CONN_BITRIX24_{name}"] for name in ("DEFAULT", "SECOND")]
+    assert [json.loads(one)["extra"]["plan"] for one in stated] == ["enterprise", "standard"]
+    with pytest.raises(TypeError, match="no attribute 'buket'"):
+        bitrix24_portal_factory(buket=Bucket())
 """
 
 
 def test_the_plugin_gives_users_a_portal_and_a_connection(tmp_path):
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["airflow_provider_b24.sandbox.pytest_plugin"]')
     (tmp_path / "test_dag.py").write_text(PLUGIN_TEST)
     environment = {name: value for name, value in ENVIRONMENT.items() if not name.startswith("AIRFLOW_CONN_")}
     arguments = ["-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
@@ -116,7 +149,7 @@ def test_the_plugin_gives_users_a_portal_and_a_connection(tmp_path):
         text=True,
         check=False,
     )
-    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "4 passed in" in done.stdout, done.stdout + done.stderr
 
 
 def imported(path: Path) -> set[str]:

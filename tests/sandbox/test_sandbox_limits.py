@@ -96,14 +96,16 @@ def test_a_method_over_its_budget_is_blocked_and_others_go_on(portal, rest, cloc
 
 
 def test_operating_and_its_reset_are_told_with_every_answer(portal, rest, clock):
+    """b24jssdk issue 459: the reset is the first call of the window + 600 s."""
     portal.operating = Operating(cost={SET: 1.5})
+    clock.sleep(37)
     first = rest(SET, {"id": 82, "items": []})[1]["time"]
     clock.sleep(60)
     second = rest(SET, {"id": 82, "items": []})[1]["time"]
     assert (first["operating"], second["operating"]) == (1.5, 3.0)
     assert first["operating_reset_at"] == second["operating_reset_at"]
     assert isinstance(first["operating_reset_at"], int)
-    assert 540 < first["operating_reset_at"] - clock.now + 60 <= 600
+    assert first["operating_reset_at"] == clock.now - 60 + 600
 
 
 def test_only_the_oldest_part_frees_at_the_reset(portal, rest, clock):
@@ -126,6 +128,17 @@ def test_inside_a_batch_commands_are_billed_and_refused_one_by_one(portal, rest)
     assert maps["result_error"]["k3"] == {"error": "OPERATION_TIME_LIMIT", "error_description": BLOCKED}
     assert [time["operating"] for time in maps["result_time"].values()] == [1.0, 2.0, 3.0]
     assert (status, body["time"]["operating"]) == (200, 0)
+
+
+def test_a_portal_may_bill_everything_to_the_batch(portal, rest):
+    """b24jssdk pull request 539: inner results carry the batch's sum, direct counters do not move."""
+    portal.operating = Operating(limit=2, cost={SET: 1.0}, bill_batch=True)
+    cmd = {f"k{i}": f"{SET}?id=82&items[0][COMPANY_ID]=8" for i in range(3)}
+    body = rest("batch", {"cmd": cmd})[1]
+    assert [time["operating"] for time in body["result"]["result_time"].values()] == [1.0, 2.0, 3.0]
+    assert body["time"]["operating"] == 3.0
+    assert rest.error("batch", {"cmd": cmd}) == (429, "OPERATION_TIME_LIMIT", BLOCKED)
+    assert rest(SET, {"id": 82, "items": []})[1]["time"]["operating"] == 1.0
 
 
 def test_short_calls_cost_nothing_alone_but_add_up_in_a_batch(portal, rest):
@@ -175,7 +188,7 @@ def test_the_time_block_has_numbers_and_dates_with_offset(portal, rest):
         "operating",
     ]
     assert isinstance(time["start"], float)
-    assert (time["operating"], time["operating_reset_at"]) == (0, int(time["finish"]) + 600)
+    assert (time["operating"], time["operating_reset_at"]) == (0, int(time["finish"]) + 1)
     assert time["duration"] == 0.0625
     assert time["date_start"] == "2027-01-15T08:00:00+00:00"
 
@@ -191,11 +204,11 @@ def test_latency_is_slept_per_request_and_per_command(portal, rest, clock):
 
 
 def test_sleeping_does_not_keep_others_out(portal):
-    asleep, execute_complete = threading.Event(), threading.Event()
+    asleep, released = threading.Event(), threading.Event()
 
     def sleep(seconds: float) -> None:
         asleep.set()
-        execute_complete.wait(5)
+        released.wait(5)
 
     portal.sleep = sleep
     portal.command_latency = 1
@@ -205,5 +218,5 @@ def test_sleeping_does_not_keep_others_out(portal):
     assert asleep.wait(5)
     portal.command_latency = 0
     assert json.loads(portal.handle("POST", path, {}, b"").body)["result"]
-    execute_complete.set()
+    released.set()
     slow.join()

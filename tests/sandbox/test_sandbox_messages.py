@@ -33,7 +33,12 @@ def test_method_get_shows_scope_and_not_rights(as_user):
 
 def test_server_time_and_app_info(rest):
     assert rest.result("server.time") == "2027-01-15T08:00:00+00:00"
-    assert rest.result("app.info") == {"SCOPE": ["crm", "im"], "LICENSE": "de_pro100"}
+    assert rest.result("app.info") == {
+        "SCOPE": ["crm", "im"],
+        "LICENSE": "de_pro100",
+        "LICENSE_TYPE": "pro100",
+        "LICENSE_FAMILY": "pro",
+    }
 
 
 def test_user_current_needs_its_scope(rest, as_user):
@@ -63,7 +68,8 @@ def test_the_same_tag_replaces_the_earlier_notification(portal, rest):
         ("im.notify.system.add", {"USER_ID": 5}, "MESSAGE_EMPTY"),
         ("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "x", "ATTACH": "no json"}, "ATTACH_ERROR"),
         ("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "x", "ATTACH": ["y" * 60_000]}, "ATTACH_OVERSIZE"),
-        ("im.message.add", {"MESSAGE": "x"}, "USER_ID_EMPTY"),
+        ("im.message.add", {"MESSAGE": "x"}, "PARAMS_ERROR"),
+        ("im.message.add", {"MESSAGE": "x", "DIALOG_ID": "4242"}, "USER_NOT_FOUND"),
         ("im.message.add", {"DIALOG_ID": "5"}, "MESSAGE_EMPTY"),
         ("im.message.add", {"DIALOG_ID": "chat", "MESSAGE": "x"}, "CHAT_ID"),
     ],
@@ -73,8 +79,19 @@ def test_bad_messages_are_refused(rest, method, params, code):
     assert (status, error) == (400, code)
 
 
-def test_a_tag_from_a_webhook_wants_a_client_id(rest):
-    assert rest.error("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "x", "TAG": "T"})[0] == 403
+def test_a_tag_replaces_only_the_notifications_of_its_sender(portal, rest, as_user):
+    """The server's code: a webhook may send TAG without CLIENT_ID, and tags belong to their sender."""
+    other = as_user()
+    for caller in (rest, other, rest):
+        assert caller.result("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "x", "TAG": "T"}) > 0
+    assert [sent["from_user"] for sent in portal.messages] == [40, 1]
+
+
+def test_parameter_names_of_messages_have_any_case(portal, rest):
+    """The server's code changes the names to upper case."""
+    rest.result("im.message.add", {"dialog_id": 5, "Message": "Hello"})
+    rest.result("im.notify.system.add", {"user_id": 5, "message": "Hi", "Tag": "T"})
+    assert [sent["params"]["MESSAGE"] for sent in portal.messages] == ["Hello", "Hi"]
 
 
 @pytest.fixture
@@ -111,7 +128,68 @@ def test_reserved_events_are_cleared_or_given_back(portal, app):
     assert app("event.offline.clear")[1]["error"] == "ERROR_ARGUMENT"
 
 
+def test_offline_events_are_for_administrators_only(portal, app):
+    """The documentation of event.offline.*."""
+    portal.events.push("ONCRMCONTACTUPDATE", {"FIELDS": {"ID": 82}})
+    portal.state.users[1].admin = False
+    denied = {"error": "ACCESS_DENIED", "error_description": "Access denied!"}
+    for method in ("get", "list", "clear", "error"):
+        assert app(f"event.offline.{method}") == (403, denied)
+    assert app("event.bind", event="onCrmContactUpdate", event_type="offline") == (403, denied)
+    assert app("event.bind", event="onCrmContactUpdate", handler="https://h.example")[1]["result"] is True
+
+
+def test_offline_events_obey_filter_order_and_limit(portal, app):
+    for number in (82, 83, 84):
+        portal.events.push("ONCRMCONTACTUPDATE", {"FIELDS": {"ID": number}})
+    portal.events.push("ONCRMCONTACTDELETE", {"FIELDS": {"ID": 85}})
+
+    def found(**params):
+        events = app("event.offline.get", clear=0, **params)[1]["result"]
+        app("event.offline.error", process_id=events["process_id"])
+        return [event["EVENT_DATA"]["FIELDS"]["ID"] for event in events["events"]]
+
+    assert found(filter={"=EVENT_NAME": "ONCRMCONTACTDELETE"}) == [85]
+    assert found(order={"ID": "DESC"}, limit=2) == [84, 83]
+    assert found(error=1, filter={">ID": 1}) == [83, 84, 85]
+
+
+def test_a_process_can_fetch_its_reserved_events_again(portal, app):
+    portal.events.push("ONCRMCONTACTUPDATE", {"FIELDS": {"ID": 82}})
+    reserved = app("event.offline.get", clear=0)[1]["result"]
+    again = app("event.offline.get", clear=0, process_id=reserved["process_id"])[1]["result"]
+    assert again == reserved
+    assert app("event.offline.list")[1]["result"][0]["PROCESS_ID"] == reserved["process_id"]
+    assert app("event.offline.get", process_id=reserved["process_id"])[1]["result"]["events"]
+    assert app("event.offline.list")[1]["total"] == 0
+
+
 def test_only_known_events_can_be_bound(portal, app):
     assert app("event.bind", event="onCrmContactUpdate", event_type="offline")[1]["result"] is True
     assert app("event.bind", event="onNothing")[1]["error"] == "ERROR_EVENT_NOT_FOUND"
-    assert portal.events.handlers[0]["event"] == "ONCRMCONTACTUPDATE"
+    online = {"event": "onCrmDealAdd", "handler": "https://h.example/"}
+    assert app("event.bind", **online)[1]["result"] is True
+    bound = app("event.get")[1]["result"]
+    assert [(one["event"], one["handler"], one["offline"]) for one in bound] == [
+        ("ONCRMCONTACTUPDATE", "", 1),
+        ("ONCRMDEALADD", "https://h.example/", 0),
+    ]
+    assert app("event.unbind", **online)[1]["result"] == {"count": 1}
+    assert len(app("event.get")[1]["result"]) == 1
+
+
+def test_changes_by_rest_are_queued_once_per_object_if_a_handler_is_bound(portal, rest, app):
+    """The documentation: one row per event and object. The binding methods send no event (server's code)."""
+    rest.result("crm.contact.update", {"id": 83, "fields": {"POST": "x"}})
+    for event in ("onCrmContactUpdate", "onCrmContactDelete"):
+        app("event.bind", event=event, event_type="offline")
+    rest.result("crm.contact.update", {"id": 82, "fields": {"POST": "x"}})
+    rest.result("crm.item.update", {"entityTypeId": 3, "id": 82, "fields": {"post": "y"}})
+    rest.result("crm.contact.company.items.set", {"id": 84, "items": []})
+    rest.result("crm.contact.add", {"fields": {"NAME": "x"}})
+    rest.result("crm.contact.delete", {"id": 85})
+    events = app("event.offline.get")[1]["result"]["events"]
+    assert [(event["EVENT_NAME"], event["EVENT_DATA"]["FIELDS"]["ID"]) for event in events] == [
+        ("ONCRMCONTACTUPDATE", "82"),
+        ("ONCRMCONTACTDELETE", "85"),
+    ]

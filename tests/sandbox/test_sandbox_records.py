@@ -163,7 +163,7 @@ def test_an_offset_walk_counts_and_ends(portal, rest):
         ({"lastName": "o'connor"}, [86]),
         ({"<=id": 87, "!id": [82, 83, 84, 85]}, [86, 87]),
         ({"<=id": 87, "!%name": "e"}, [82, 86]),
-        ({"<=id": 83, ">createdTime": "1999"}, [82, 83]),
+        ({"<=id": 83, ">createdTime": "1999-01-01"}, [82, 83]),
     ],
 )
 def test_filters_narrow_the_list(rest, condition, found):

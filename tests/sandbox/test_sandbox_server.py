@@ -48,6 +48,18 @@ def test_a_connection_is_kept_and_numbered(live):
     assert [entry.connection for entry in live.portal.journal] == [1, 1, 1, 2]
 
 
+def test_a_chunked_body_is_read(live):
+    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=5)
+    parts = [b'{"id": 83, ', b'"items": [{"COMPANY_ID": 7}]}']
+    path = f"/rest/1/{DEMO_CODE}/crm.contact.company.items.set"
+    for _ in range(2):
+        connection.request("POST", path, iter(parts), JSON, encode_chunked=True)
+        assert json.loads(connection.getresponse().read())["result"] is True
+    connection.close()
+    assert [row["COMPANY_ID"] for row in live.portal.bindings(83)] == [7]
+    assert live.connections == 1
+
+
 def test_rest_answers_carry_the_portals_headers(live):
     connection = http.client.HTTPConnection("127.0.0.1", live.port)
     connection.request("GET", PROFILE)
@@ -155,6 +167,13 @@ def test_a_companys_card_shows_its_contacts(live):
     status, page = ask(live, "GET", "/crm/company/details/8/")
     assert status == 200
     assert '<a href="/crm/contact/details/83/">Johannes Brück</a>' in page
+
+
+def test_counts_on_cards_are_singular_and_plural(live):
+    live.portal.bind(82, [(8, 10, True)])
+    assert "<h2>1 company</h2>" in ask(live, "GET", "/crm/contact/details/82/")[1]
+    assert "<h2>2 companies</h2>" in ask(live, "GET", "/crm/contact/details/83/")[1]
+    assert "<h2>2 contacts</h2>" in ask(live, "GET", "/crm/company/details/8/")[1]
 
 
 @pytest.mark.parametrize(

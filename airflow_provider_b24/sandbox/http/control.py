@@ -24,6 +24,7 @@ PLAIN_SETTINGS = (
     "renamed_to",
     "refusal",
     "company_read_check",
+    "utc_offset",
     "journal_limit",
     "max_body",
     "documented_statuses",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from airflow_provider_b24.sandbox.http.exchange import Address, Request
@@ -16,7 +14,8 @@ from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import errors, php
 from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller
 from airflow_provider_b24.sandbox.model.errors import RestError
-from airflow_provider_b24.sandbox.model.limits import WINDOW, Operating, Tally
+from airflow_provider_b24.sandbox.model.limits import Operating, Tally
+from airflow_provider_b24.sandbox.model.moments import iso
 
 TAKEN_BY_SERVER = ("aplogin", "ap", "auth", "access_token", "state", "token", "start")
 Params = dict[php.Key, Any]
@@ -105,28 +104,35 @@ class Service:
         self._site = site
         self._caller = caller
         self._tally = Tally()
+        self._billed_method: str | None = None
 
     def batch(self, commands: list[Command], halt: bool) -> dict[str, Any]:
-        """Run a batch. The batch itself is billed nothing, each command is."""
-        started = self._site.clock()
-        with self._site.state.lock:
-            self._site.traffic.executed["batch"] += 1
+        """Run a batch. Unless the portal bills batches, the batch itself costs nothing, each command does."""
+        site, operating = self._site, self._site.limits.operating
+        if operating is not None and operating.bill_batch:
+            self._billed_method = "batch"
+            self._check_time(operating, "batch")
+        started = site.clock()
+        with site.state.lock:
+            site.traffic.executed["batch"] += 1
         result = batch.run(commands, halt, self._command)
-        finished = self._site.clock()
-        return {"result": result, "time": time_block(started, finished, (0, int(finished) + WINDOW))}
+        finished = site.clock()
+        standing = site.limits.standing(self._caller.key, "batch", 0, finished)
+        return {
+            "result": result,
+            "time": time_block(started, finished, standing, site.state.behavior.utc_offset),
+        }
 
     def _command(self, name: str, params: Params) -> tuple[Answer, dict[str, Any]]:
         return self.call(name, *method_params(params))
 
     def call(self, name: str, params: Params, start: int | None) -> tuple[Answer, dict[str, Any]]:
         """Run one method: its answer and its time block."""
-        site, limits, key = self._site, self._site.limits, self._caller.key
+        site, operating = self._site, self._site.limits.operating
         method = _known(site, name)
         check_scope(method, self._caller)
-        if limits.operating is not None and limits.operating.is_blocked(
-            key, name, site.clock(), limits.speed
-        ):
-            raise RestError(*errors.TIME_LIMIT)
+        if operating is not None and not self._billed_method:
+            self._check_time(operating, name)
         fault = site.pick_fault([name], per_command=True) if site.faults else None
         if fault and not fault.after:
             raise fault.error()
@@ -137,17 +143,23 @@ class Service:
             reply = self._run(method, Call(name, params, self._caller, start))
         finally:
             finished = site.clock()
-            if limits.operating is not None:
-                self._bill(limits.operating, name, finished - started, finished)
+            if operating is not None:
+                self._bill(operating, name, finished - started, finished)
         if fault:
             raise fault.error()
-        standing = limits.standing(key, name, finished - started, finished)
-        return reply, time_block(started, finished, standing)
+        billed = self._billed_method or name
+        standing = site.limits.standing(self._caller.key, billed, finished - started, finished)
+        return reply, time_block(started, finished, standing, site.state.behavior.utc_offset)
+
+    def _check_time(self, operating: Operating, name: str) -> None:
+        if operating.is_blocked(self._caller.key, name, self._site.clock(), self._site.limits.speed):
+            raise RestError(*errors.TIME_LIMIT)
 
     def _bill(self, operating: Operating, name: str, duration: float, now: float) -> None:
-        due = self._tally.due(name, operating.price(name, duration))
+        billed = self._billed_method or name
+        due = self._tally.due(billed, operating.price(name, duration))
         if due:
-            operating.bill(self._caller.key, name, due, now, self._site.limits.speed)
+            operating.bill(self._caller.key, billed, due, now, self._site.limits.speed)
 
     def _run(self, method: Method, call: Call) -> Answer:
         with self._site.state.lock:
@@ -157,21 +169,17 @@ class Service:
         return result if isinstance(result, Answer) else Answer(result)
 
 
-def time_block(started: float, finished: float, standing: tuple[float, int]) -> dict[str, Any]:
+def time_block(
+    started: float, finished: float, standing: tuple[float, int], utc_offset: float
+) -> dict[str, Any]:
     """The block ``time`` of an answer; ``standing`` is (operating, operating_reset_at)."""
     return {
         "start": started,
         "finish": finished,
         "duration": finished - started,
         "processing": finished - started,
-        "date_start": iso(int(started)),
-        "date_finish": iso(int(finished)),
+        "date_start": iso(int(started), utc_offset),
+        "date_finish": iso(int(finished), utc_offset),
         "operating_reset_at": standing[1],
         "operating": standing[0],
     }
-
-
-@lru_cache(maxsize=64)
-def iso(second: int) -> str:
-    """An epoch second as ISO 8601 with offset."""
-    return datetime.fromtimestamp(second, UTC).isoformat()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from airflow_provider_b24.sandbox.http.exchange import Response, error_page, html, json_response
+from airflow_provider_b24.sandbox.http.forwarded import Forwarded
 from airflow_provider_b24.sandbox.model import errors
 from airflow_provider_b24.sandbox.model.errors import RestError
 
@@ -40,6 +41,14 @@ HTML_FAULTS = {
 
 
 @dataclass
+class Count:
+    """How many requests a fault has seen and how many it struck."""
+
+    seen: int = 0
+    fired: int = 0
+
+
+@dataclass
 class Fault:
     """A fault and when it strikes.
 
@@ -59,8 +68,10 @@ class Fault:
     seconds: float = 60.0
     location: str = "https://moved.example/"
     per_command: bool = False
-    seen: int = field(default=0, init=False)
-    fired: int = field(default=0, init=False)
+    count: Count = field(default_factory=Count, init=False)
+
+    seen = Forwarded[int]("count")
+    fired = Forwarded[int]("count")
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):

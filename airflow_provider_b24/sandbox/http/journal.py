@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow_provider_b24.sandbox.http.exchange import Request
+from airflow_provider_b24.sandbox.http.forwarded import Forwarded
 from airflow_provider_b24.sandbox.model import php
 
 MASK = "***"
@@ -14,45 +15,61 @@ SECRETS = {"auth", "access_token", "refresh_token", "client_secret", "ap", "toke
 OAUTH_SECRETS = SECRETS | {"code"}
 
 
-@dataclass
-class JournalEntry:
-    """One HTTP request. ``params`` and ``body`` are JSON values; a batch has ``commands``."""
+@dataclass(frozen=True)
+class Received:
+    """A request as it arrived, without secrets; ``params`` and ``body`` are JSON values."""
 
     time: float
     source: str
     connection: int
     http_method: str
     path: str
-    method: str = ""
+    content_type: str
     params: dict[str, Any] | None = None
-    commands: list[tuple[str, dict[str, Any]]] | None = None
     body: Any = None
-    content_type: str = ""
+
+
+@dataclass
+class JournalEntry:
+    """One HTTP request: the REST ``method``, the ``commands`` of a batch, the status of the response."""
+
+    request: Received
+    method: str = ""
+    commands: list[tuple[str, dict[str, Any]]] | None = None
     status: int = 0
     fault: str | None = None
     error: str | None = None
     user: int | None = None
 
+    time = Forwarded[float]("request")
+    source = Forwarded[str]("request")
+    connection = Forwarded[int]("request")
+    http_method = Forwarded[str]("request")
+    path = Forwarded[str]("request")
+    content_type = Forwarded[str]("request")
+    params = Forwarded[dict[str, Any] | None]("request")
+    body = Forwarded[Any]("request")
+
     def as_dict(self) -> dict[str, Any]:
         """The entry as a JSON object."""
-        return asdict(self)
+        fields = asdict(self)
+        return {**fields.pop("request"), **fields}
 
 
 def open_entry(request: Request, now: float, in_full: bool = True) -> JournalEntry:
     """An entry for a request that has just arrived; the rest is filled in later."""
-    entry = JournalEntry(
+    secrets = OAUTH_SECRETS if request.path.startswith("/oauth/") else SECRETS
+    received = Received(
         time=now,
         source=request.source,
         connection=request.connection,
         http_method=request.http_method,
         path=masked_path(request.path),
         content_type=request.content_type,
+        params=masked(php.to_json(request.params) or {}, secrets) if in_full else None,
+        body=masked(request.json, secrets) if in_full else None,
     )
-    if in_full:
-        secrets = OAUTH_SECRETS if request.path.startswith("/oauth/") else SECRETS
-        entry.params = masked(php.to_json(request.params) or {}, secrets)
-        entry.body = masked(request.json, secrets)
-    return entry
+    return JournalEntry(received)
 
 
 def masked(value: Any, secrets: set[str] = SECRETS) -> Any:

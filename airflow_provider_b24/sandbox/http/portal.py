@@ -25,10 +25,22 @@ from airflow_provider_b24.sandbox.model.state import Rules
 
 
 class Portal(Setup):
-    """A Bitrix24 portal in memory. Set it up with its attributes, ``add_...`` methods and ``bind``.
+    """A Bitrix24 portal in memory.
 
-    ``clock`` returns epoch seconds, ``sleep`` waits for the latency. ``speed`` makes the limits recover so
-    many times faster; times that clients are told stay true.
+    Its data is set up with ``add_...`` methods and ``bind``, its behavior with attributes: ``rules``
+    ("documented" or "observed"), ``company_read_check``, ``utc_offset`` (hours), ``latency`` and
+    ``command_latency`` (seconds), ``bucket``, ``operating``, ``speed`` (how many times faster the limits
+    recover; times that clients are told stay true), ``token_lifetime`` (seconds), ``rotate_refresh_tokens``,
+    ``prefix`` (a path before ``/rest/``), ``renamed_to``, ``refusal``, ``documented_statuses``, ``max_body``
+    (bytes), ``journal_limit`` and ``on_request``.
+
+    Tests look at ``journal``, ``requests``, ``refused``, ``executed`` (by method), ``writes`` (by contact),
+    ``refreshes``, ``refused_refreshes``, ``messages`` and ``events``.
+
+    :param rules: where documentation and server code differ, which one to follow.
+    :param clock: returns epoch seconds.
+    :param speed: see above.
+    :param sleep: waits for a latency.
     """
 
     def __init__(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_b24.sandbox.http.portal import Portal
 from airflow_provider_b24.sandbox.model import people
+from airflow_provider_b24.sandbox.model.state import Rules
 
 DEMO_CODE = "demo0webhook0code"
 READ_ONLY_CODE = "demo0read0only"
@@ -45,13 +48,29 @@ GENERATED_CONTACTS = range(100, 136)
 GENERATED_COMPANIES = range(50, 62)
 
 
-def seeded_portal(**kwargs: Any) -> Portal:
-    """A portal with some fifty contacts, two dozen companies, four webhooks and an application.
+GENERATED_USERS = 12
 
-    ``kwargs`` go to ``Portal``. User 1 is an administrator, user 7 may not change contacts, user 8 has no
-    CRM access, and the webhook of user 9 lacks the scope ``crm``.
+
+def seeded_portal(
+    rules: Rules = "documented",
+    clock: Callable[[], float] = time.time,
+    speed: float = 1.0,
+    sleep: Callable[[float], None] = time.sleep,
+    contacts: int = 0,
+    companies: int = 0,
+    **attributes: Any,
+) -> Portal:
+    """A portal with some fifty contacts, two dozen companies, twelve users, four webhooks and an application.
+
+    User 1 is an administrator, user 7 may not change contacts, user 8 has no CRM access, and the webhook of
+    user 9 lacks the scope ``crm``. The first four options are those of ``Portal``; contacts 1 to ``contacts``
+    and companies 1 to ``companies`` are generated; ``attributes`` of the portal are set, such as ``bucket``,
+    ``operating`` or ``latency``.
+
+    :raises TypeError: if the portal has no such attribute.
     """
-    portal = Portal(**kwargs)
+    portal = Portal(rules, clock, speed, sleep)
+    portal.add_generated(contacts=contacts, companies=companies, user=GENERATED_USERS)
     _add_companies(portal)
     _add_contacts(portal)
     portal.add_webhook(1, DEMO_CODE)
@@ -59,6 +78,10 @@ def seeded_portal(**kwargs: Any) -> Portal:
     portal.add_webhook(8, NO_CRM_CODE, admin=False, crm_access=False, name="Nils", last_name="Aker")
     portal.add_webhook(9, NO_SCOPE_CODE, scope=("im",), admin=False, name="Sam", last_name="Reyes")
     portal.add_app(DEMO_CLIENT_ID, DEMO_CLIENT_SECRET)
+    for name, value in attributes.items():
+        if not hasattr(portal, name):
+            raise TypeError(f"a portal has no attribute {name!r}")
+        setattr(portal, name, value)
     return portal
 
 

@@ -25,8 +25,9 @@ from airflow_provider_b24.sandbox.model.state import Rules
 class Setup(Site):
     """The attributes and methods with which a portal is set up and inspected."""
 
-    rules = Forwarded[Rules]("state")
-    company_read_check = Forwarded[bool]("state")
+    rules = Forwarded[Rules]("state.behavior")
+    company_read_check = Forwarded[bool]("state.behavior")
+    utc_offset = Forwarded[float]("state.behavior")
     contacts = Forwarded[Records]("state")
     companies = Forwarded[Records]("state")
     messages = Forwarded[list[dict[str, Any]]]("state")

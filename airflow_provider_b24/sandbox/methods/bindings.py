@@ -81,7 +81,7 @@ class BindingFamily:
     def items_delete(self, state: State, call: Call) -> bool:
         """*.items.delete: unbind every member. The server's code asks for the right to read only."""
         owner_id = owner_of(call, "ownerEntityID")
-        self._check_right(state, call, owner_id, update=state.rules == "documented", end="")
+        self._check_right(state, call, owner_id, update=state.behavior.rules == "documented", end="")
         self._check_exists(state, owner_id, strict_only=True, end="")
         self._check_members(state, [row.member_id for row in self._links(state).rows(owner_id)])
         return self._write(state, owner_id, ())
@@ -92,7 +92,7 @@ class BindingFamily:
         self._check_right(state, call, owner_id, update=True)
         self._check_exists(state, owner_id)
         stored = {row.member_id: row for row in self._links(state).rows(owner_id)}
-        documented = self.owner == "contact" and state.rules == "documented"
+        documented = self.owner == "contact" and state.behavior.rules == "documented"
         wanted = normalize(
             items, self.member_id, stored, sort_as_documented if documented else sort_by_position
         )
@@ -124,7 +124,7 @@ class BindingFamily:
         return member_id
 
     def _check_members(self, state: State, member_ids: Iterable[int]) -> None:
-        if not state.company_read_check:
+        if not state.behavior.company_read_check:
             return
         hidden = state.tables[self.member].hidden
         for number in member_ids:

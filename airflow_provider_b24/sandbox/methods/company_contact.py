@@ -73,7 +73,7 @@ def items_set(state: State, call: Call) -> bool:
 def items_delete(state: State, call: Call) -> bool:
     """crm.company.contact.items.delete: unbind every contact."""
     company_id = owner_of(call, "ownerEntityID")
-    _check(state, call, company_id, update=state.rules == "documented")
+    _check(state, call, company_id, update=state.behavior.rules == "documented")
     for contact_id in _rows(state, company_id):
         state.bindings.remove(contact_id, company_id)
     return True

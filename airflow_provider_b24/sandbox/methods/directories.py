@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_b24.sandbox.methods.listing import Group, parse_condition, split_key
+from airflow_provider_b24.sandbox.methods.listing import parse_group
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.methods.records import array_parameter
 from airflow_provider_b24.sandbox.model import php
@@ -49,10 +49,7 @@ ROWS = _statuses()
 
 def statuses(state: State, call: Call) -> Answer:
     """crm.status.list: all matching rows at once."""
-    known = ROWS[0].keys()
-    given = [(key, value) for key, value in php.pairs(array_parameter(call, "filter"))]
-    parsed = [parse_condition(key, value) for key, value in given if split_key(key)[1] in known]
-    group = Group(tuple(condition for condition in parsed if condition is not None))
+    group = parse_group(array_parameter(call, "filter"), ROWS[0])
     rows = [row for row in ROWS if group.holds(row)]
     return Answer(rows, total=len(rows))
 

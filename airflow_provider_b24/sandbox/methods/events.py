@@ -1,16 +1,16 @@
-"""event.bind and the offline queue event.offline.*: for applications only; handlers are never called."""
+"""event.bind, event.offline.* and the like: for applications only. Handlers' addresses are never called."""
 
 from __future__ import annotations
 
 import secrets
 from typing import Any
 
-from airflow_provider_b24.sandbox.methods.listing import Group, parse_condition, sort_key
+from airflow_provider_b24.sandbox.methods.listing import parse_group, sort_key
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
 from airflow_provider_b24.sandbox.model.calls import PAGE, Answer, Call
 from airflow_provider_b24.sandbox.model.errors import OBJECT_DENIED, RestError
-from airflow_provider_b24.sandbox.model.offline_queue import OfflineEvent
+from airflow_provider_b24.sandbox.model.offline_queue import Handler, OfflineEvent
 from airflow_provider_b24.sandbox.model.state import State
 
 KINDS = ("CONTACT", "COMPANY", "DEAL", "LEAD", "QUOTE")
@@ -18,14 +18,35 @@ EVENTS = {f"ONCRM{kind}{verb}" for kind in KINDS for verb in ("ADD", "UPDATE", "
 
 
 def bind(state: State, call: Call) -> bool:
-    """event.bind: remember a handler; nothing is delivered to it. Offline events need an administrator."""
+    """event.bind: register a handler or, for administrators, the offline queue."""
+    state.events.handlers.append(_handler(call))
+    return True
+
+
+def unbind(state: State, call: Call) -> dict[str, int]:
+    """event.unbind: the number of handlers that were removed."""
+    handler = _handler(call)
+    count = state.events.handlers.count(handler)
+    state.events.handlers[:] = [one for one in state.events.handlers if one != handler]
+    return {"count": count}
+
+
+def get(state: State, call: Call) -> list[dict[str, Any]]:
+    """event.get: the registered handlers."""
+    return [
+        {"event": one.event, "handler": one.url, "auth_type": "0", "offline": int(one.offline)}
+        for one in state.events.handlers
+    ]
+
+
+def _handler(call: Call) -> Handler:
     name = php.to_text(call.any_case("EVENT")).upper()
     if name not in EVENTS:
         raise RestError(400, "ERROR_EVENT_NOT_FOUND", "Event not found")
-    if call.any_case("EVENT_TYPE") == "offline":
+    offline = call.any_case("EVENT_TYPE") == "offline"
+    if offline:
         _check_administrator(call)
-    state.events.handlers.append({**php.to_json(call.params), "event": name})
-    return True
+    return Handler(name, "" if offline else php.to_text(call.any_case("HANDLER")), offline)
 
 
 def offline_get(state: State, call: Call) -> dict[str, Any]:
@@ -40,7 +61,7 @@ def offline_get(state: State, call: Call) -> dict[str, Any]:
         rows = state.events.reserved(process_id, failed)
     else:
         limit = php.to_int(call.params.get("limit", PAGE))
-        rows = _chosen(state.events.reserved(failed=failed), call)[: limit if limit > 0 else PAGE]
+        rows = _chosen(state, call, state.events.reserved(failed=failed))[: limit if limit > 0 else PAGE]
     if php.is_truthy(call.params.get("clear", 1)):
         state.events.remove(rows)
         return {"process_id": None, "events": [row.row() for row in rows]}
@@ -53,7 +74,7 @@ def offline_get(state: State, call: Call) -> dict[str, Any]:
 def offline_list(state: State, call: Call) -> Answer:
     """event.offline.list: events without reserving them, 50 a page."""
     _check_administrator(call)
-    rows = _chosen(state.events.all(), call)
+    rows = _chosen(state, call, state.events.all())
     return Answer.page([_listed(row) for row in rows], call.start)
 
 
@@ -81,10 +102,10 @@ def _listed(row: OfflineEvent) -> dict[str, Any]:
     return row.row() | {"PROCESS_ID": row.process_id, "ERROR": row.error}
 
 
-def _chosen(rows: list[OfflineEvent], call: Call) -> list[OfflineEvent]:
-    parsed = [parse_condition(key, value) for key, value in php.pairs(call.array("filter") or {})]
-    group = Group(tuple(condition for condition in parsed if condition is not None))
+def _chosen(state: State, call: Call, rows: list[OfflineEvent]) -> list[OfflineEvent]:
     found = [(row, _sortable(row)) for row in rows]
+    known = found[0][1] if found else {}
+    group = parse_group(call.array("filter") or {}, known, state.behavior.utc_offset)
     found = [(row, record) for row, record in found if group.holds(record)]
     for name, way in reversed(php.pairs(call.array("order") or {})):
         descending = php.to_text(way).upper() == "DESC"
@@ -115,6 +136,8 @@ def _named(state: State, call: Call) -> list[OfflineEvent]:
 
 METHODS = {
     "event.bind": Method(bind, scope=None, webhook=False),
+    "event.unbind": Method(unbind, scope=None, webhook=False),
+    "event.get": Method(get, scope=None, webhook=False),
     "event.offline.get": Method(offline_get, scope=None, webhook=False),
     "event.offline.list": Method(offline_list, scope=None, webhook=False),
     "event.offline.clear": Method(offline_clear, scope=None, webhook=False),

@@ -28,7 +28,9 @@ def list_items(state: State, call: Call) -> Answer:
     """crm.item.list: ``{"items": [...]}``, 50 a page, without what the caller may not read."""
     kind = _kind(state, call)
     _check_read(call)
-    listing = Listing(_group(_array(call, "filter"), kind), _order(call, kind), call.start or 0)
+    listing = Listing(
+        _group(_array(call, "filter"), kind, state.behavior.utc_offset), _order(call, kind), call.start or 0
+    )
     answer = listing.answer(
         state.table(kind.name),
         lambda record_id: state.get(kind.name, record_id) or {},
@@ -51,6 +53,7 @@ def add(state: State, call: Call) -> dict[str, Any]:
     values = _values(state, call, kind)
     record_id = state.add(kind.name, None, values)
     _link(state, call, kind, record_id)
+    state.events.announce(kind.name, "ADD", record_id)
     return {"item": _item(kind, state.get(kind.name, record_id) or {})}
 
 
@@ -60,6 +63,7 @@ def update(state: State, call: Call) -> dict[str, Any]:
     _existing(state, call, kind, record_id)
     state.update(kind.name, record_id, _values(state, call, kind))
     _link(state, call, kind, record_id)
+    state.events.announce(kind.name, "UPDATE", record_id)
     return {"item": _item(kind, state.get(kind.name, record_id) or {})}
 
 
@@ -69,6 +73,7 @@ def delete(state: State, call: Call) -> list[Any]:
     _existing(state, call, kind, record_id)
     _check_update(call)
     state.delete(kind.name, record_id)
+    state.events.announce(kind.name, "DELETE", record_id)
     return []
 
 
@@ -150,24 +155,24 @@ def _link(state: State, call: Call, kind: Kind, record_id: int) -> None:
         state.move(kind.name, record_id, php.to_int(single))
 
 
-def _group(given: php.Array, kind: Kind) -> Group:
+def _group(given: php.Array, kind: Kind, utc_offset: float) -> Group:
     parts: list[Condition | Group] = []
     any_of = False
     for key, value in php.pairs(given):
         if str(key).lower() == "logic":
             any_of = php.to_text(value).upper() == "OR"
         elif isinstance(key, int):
-            parts += [_group(value, kind)] if php.is_array(value) else []
+            parts += [_group(value, kind, utc_offset)] if php.is_array(value) else []
         else:
-            parts += _condition(key, value, kind)
+            parts += _condition(key, value, kind, utc_offset)
     return Group(tuple(parts), any_of)
 
 
-def _condition(key: str, value: Any, kind: Kind) -> list[Condition]:
+def _condition(key: str, value: Any, kind: Kind, utc_offset: float) -> list[Condition]:
     operator, name = split_key(key)
     if name not in kind.items:
         raise bad_argument(f"Invalid filter: field '{name}' is not allowed in filter")
-    condition = parse_condition(operator + kind.items[name].name, value)
+    condition = parse_condition(operator + kind.items[name].name, value, utc_offset)
     return [] if condition is None else [condition]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from airflow_provider_b24.sandbox.model import php
 from airflow_provider_b24.sandbox.model.calls import PAGE, Answer
-from airflow_provider_b24.sandbox.model.moments import is_moment, seconds
+from airflow_provider_b24.sandbox.model.moments import is_moment, localized, seconds
 from airflow_provider_b24.sandbox.model.records import Record, Records
 
 FILTER_KEY = re.compile(r"(!@|!%|!=|>=|<=|=%|%=|[!@%=><]|)(.*)", re.S)
@@ -57,14 +57,14 @@ class Condition:
         return php.to_text(self.values[0]).strip("%").casefold() in php.to_text(actual).casefold()
 
 
-def parse_condition(key: php.Key, value: Any) -> Condition | None:
+def parse_condition(key: php.Key, value: Any, utc_offset: float = 0.0) -> Condition | None:
     """``">=ID": 7`` and the like; no operator means equality, with a list also IN.
 
     An empty list is no condition, nor is a comparison with an empty text, which is what a reference to a
-    missing result leaves in a batch.
+    missing result leaves in a batch. Times without an offset are ``utc_offset`` hours from UTC.
     """
     operator, name = split_key(key)
-    values = tuple(php.values(value))
+    values = tuple(localized(one, utc_offset) for one in php.values(value))
     if not values or (operator[:1] in {">", "<"} and values[0] in {"", None}):
         return None
     return Condition(operator or "=", name, values)
@@ -95,6 +95,13 @@ class Group:
             return [], self
         indexed = [part for part in self.parts if isinstance(part, Condition) and part.is_on_index]
         return indexed, Group(tuple(part for part in self.parts if part not in indexed))
+
+
+def parse_group(given: php.Array, known: Container[str], utc_offset: float = 0.0) -> Group:
+    """The conditions of an older list: unknown and wrongly cased fields are dropped, which lists more."""
+    pairs = [(key, value) for key, value in php.pairs(given) if split_key(key)[1] in known]
+    parsed = [parse_condition(key, value, utc_offset) for key, value in pairs]
+    return Group(tuple(condition for condition in parsed if condition is not None))
 
 
 def _compares(operator: str, actual: Any, value: Any) -> bool:

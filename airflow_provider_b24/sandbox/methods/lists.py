@@ -11,8 +11,7 @@ from airflow_provider_b24.sandbox.methods.listing import (
     Group,
     Listing,
     page_start,
-    parse_condition,
-    split_key,
+    parse_group,
 )
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.methods.records import array_parameter, as_text, old_order
@@ -71,7 +70,8 @@ class TableList:
         known = self.known(state)
         start = page_start(call.start) if self.by_pages else call.start or 0
         order = _sort_and_order(call, known) if self.sorted_by else old_order(call, known)
-        return Listing(Group(tuple(conditions(call, known))), order, start)
+        group = parse_group(array_parameter(call, "filter"), known, state.behavior.utc_offset)
+        return Listing(group, order, start)
 
     def known(self, state: State) -> set[str]:
         """The names of the fields that the list can filter and sort by."""
@@ -82,13 +82,6 @@ class TableList:
     def _loader(self, state: State) -> Callable[[int], Record]:
         records = state.table(self.table)
         return lambda number: records.get(number) or {}
-
-
-def conditions(call: Call, known: set[str]) -> list[Condition]:
-    """The conditions of a list; unknown fields are dropped."""
-    given = php.pairs(array_parameter(call, "filter"))
-    parsed = [parse_condition(key, value) for key, value in given if split_key(key)[1] in known]
-    return [condition for condition in parsed if condition is not None]
 
 
 def _sort_and_order(call: Call, known: set[str]) -> tuple[tuple[str, bool], ...]:
@@ -107,8 +100,7 @@ def departments(state: State, call: Call) -> Answer:
     """department.get: the filter's fields are parameters of their own."""
     listed = TableList("department", sorted_by=True)
     known = listed.known(state)
-    parsed = [parse_condition(name, value) for name, value in call.params.items() if name in known - {"SORT"}]
-    group = Group(tuple(condition for condition in parsed if condition is not None))
+    group = parse_group(call.params, known - {"SORT"})
     records = state.table("department")
     listing = Listing(group, _sort_and_order(call, known), page_start(call.start))
     answer = listing.answer(records, lambda number: records.get(number) or {})
@@ -155,11 +147,11 @@ def elapsed_items(state: State, call: Call) -> Answer:
     size = php.to_int(php.item(navigation, "nPageSize"))
     size = size if 0 < size <= PAGE else PAGE
     page = max(1, php.to_int(php.item(navigation, "iNumPage")))
-    group = list(conditions(call, known))
+    group = parse_group(array_parameter(call, "filter"), known, state.behavior.utc_offset)
     task_id = php.to_int(call.any_case("TASKID"))
     if task_id:
-        group.append(Condition("=", "TASK_ID", (task_id,)))
-    listing = Listing(Group(tuple(group)), old_order(call, known), (page - 1) * size)
+        group = Group((*group.parts, Condition("=", "TASK_ID", (task_id,))))
+    listing = Listing(group, old_order(call, known), (page - 1) * size)
     answer = listing.answer(records, lambda number: records.get(number) or {}, size)
     return Answer([text_row(record) for record in answer.result], total=answer.total)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_b24.sandbox.methods.listing import (
-    Group,
     Listing,
     page_start,
-    parse_condition,
-    split_key,
+    parse_group,
 )
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
@@ -41,7 +39,7 @@ class Family:
         """crm.*.get: one record with its phones and e-mail addresses."""
         record = self._existing(state, call, bad_request("Not found"))
         names = [name for name in self._kind(state).fields if name not in LINKS]
-        return {name: _value(call.id, name, record.get(name)) for name in names}
+        return _row(record, names)
 
     def list(self, state: State, call: Call) -> Answer:
         """crm.*.list: a page of 50; phones, e-mail addresses and users' fields only if they are selected."""
@@ -49,16 +47,13 @@ class Family:
             raise bad_request("Access denied.")
         kind, table = self._kind(state), state.table(self.name)
         known = kind.fields.keys() - LINKS
-        listing = Listing(
-            Group(tuple(old_conditions(call, known))), old_order(call, known), page_start(call.start)
-        )
+        group = parse_group(array_parameter(call, "filter"), known, state.behavior.utc_offset)
+        listing = Listing(group, old_order(call, known), page_start(call.start))
         answer = listing.answer(
             table, lambda number: state.get(self.name, number) or {}, version=state.links_version(self.name)
         )
         names = _shown(kind, {str(name) for name in php.values(call.array("select") or [])})
-        answer.result = [
-            {name: _value(record["ID"], name, record.get(name)) for name in names} for record in answer.result
-        ]
+        answer.result = [_row(record, names) for record in answer.result]
         return answer
 
     def add(self, state: State, call: Call) -> int:
@@ -66,6 +61,7 @@ class Family:
         fields = self._writable(call)
         record_id = state.add(self.name, None, self._values(state, fields))
         self._link(state, record_id, fields)
+        state.events.announce(self.name, "ADD", record_id)
         return record_id
 
     def update(self, state: State, call: Call) -> bool:
@@ -74,12 +70,14 @@ class Family:
         self._existing(state, call, bad_request(f"{self.name.capitalize()} is not found"))
         state.update(self.name, call.id, self._values(state, fields))
         self._link(state, call.id, fields)
+        state.events.announce(self.name, "UPDATE", call.id)
         return True
 
     def delete(self, state: State, call: Call) -> bool:
         """crm.*.delete: remove the record and its bindings."""
         self._check_update(call)
         self._existing(state, call, RestError(*ELEMENT_NOT_FOUND))
+        state.events.announce(self.name, "DELETE", call.id)
         return state.delete(self.name, call.id)
 
     def _kind(self, state: State) -> Kind:
@@ -133,16 +131,7 @@ class Family:
         return {f"crm.{self.name}.{verb.__name__}": Method(verb) for verb in verbs}
 
 
-def old_conditions(call: Call, known: Iterable[str]) -> Iterable[Any]:
-    """The conditions of an older list: unknown and wrongly cased fields are dropped, which lists more."""
-    given = array_parameter(call, "filter")
-    for key, value in php.pairs(given):
-        condition = parse_condition(key, value) if split_key(key)[1] in known else None
-        if condition is not None:
-            yield condition
-
-
-def old_order(call: Call, known: Iterable[str]) -> tuple[tuple[str, bool], ...]:
+def old_order(call: Call, known: Container[str]) -> tuple[tuple[str, bool], ...]:
     """The order of an older list: names in any case, unknown ones are dropped."""
     given = [(str(name).upper(), way) for name, way in php.pairs(array_parameter(call, "order"))]
     return tuple((name, php.to_text(way).upper() == "DESC") for name, way in given if name in known)
@@ -179,17 +168,21 @@ def multiple(record_id: int, kind: str, value: Any) -> list[dict[str, str]]:
     ]
 
 
-def _value(record_id: int, name: str, value: Any) -> Any:
-    if name in MULTIPLE:
-        return multiple(record_id, name, value)
-    return as_text(value)
+def _row(record: Record, names: Iterable[str]) -> dict[str, Any]:
+    return {
+        name: multiple(record["ID"], name, record.get(name))
+        if name in MULTIPLE
+        else as_text(record.get(name))
+        for name in names
+    }
 
 
 def as_text(value: Any) -> Any:
     """A value as the older methods return it: numbers as strings."""
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    kind = type(value)
+    if kind is int:
+        return str(value)
+    return f"{value:.2f}" if kind is float else value
 
 
 def _shown(kind: Kind, selected: set[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_b24.sandbox.methods.method import Method
@@ -35,7 +34,7 @@ def scope(state: State, call: Call) -> list[str]:
 
 def server_time(state: State, call: Call) -> str:
     """server.time: ISO 8601 with offset."""
-    return datetime.fromtimestamp(state.clock(), UTC).isoformat(timespec="seconds")
+    return state.now
 
 
 def app_info(state: State, call: Call) -> dict[str, Any]:

@@ -56,7 +56,8 @@ class Operating:
     """Execution time per caller and method: over ``limit`` seconds in ``window`` the method is blocked.
 
     The window opens with the first call and is kept in ``parts``; the oldest part frees first. ``cost``
-    bills each command of a method with so many seconds, or with its real duration if that is longer.
+    bills each command of a method with so many seconds, or with its real duration if that is longer. With
+    ``bill_batch`` all commands of a batch are billed to ``batch``, as some portals do since 2026.
     """
 
     limit: float = 480.0
@@ -64,6 +65,7 @@ class Operating:
     parts: int = 10
     cost: dict[str, float] = field(default_factory=dict)
     default_cost: float = 0.0
+    bill_batch: bool = False
     _spent: dict[tuple[str, str], list[Part]] = field(
         default_factory=lambda: defaultdict(list), repr=False, compare=False
     )
@@ -122,7 +124,8 @@ class Limits:
     def standing(self, caller: str, method: str, duration: float, now: float) -> tuple[float, int]:
         """``operating`` and ``operating_reset_at`` after a command that took ``duration`` seconds."""
         if self.operating is None:
-            return (duration if duration > UNCOUNTED_SECONDS else 0, int(now) + WINDOW)
+            # Clients wait for the reset after a time_limit fault; with nothing used up that must be short.
+            return (duration, int(now) + WINDOW) if duration > UNCOUNTED_SECONDS else (0, int(now) + 1)
         return self.operating.standing(caller, method, now, self.speed)
 
 

@@ -35,11 +35,20 @@ class OfflineEvent:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What event.bind registered: an address, or the offline queue."""
+
+    event: str
+    url: str = ""
+    offline: bool = False
+
+
 class OfflineQueue:
-    """Events that wait to be fetched."""
+    """Events that wait to be fetched, and the handlers that were registered."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.handlers: list[dict[str, Any]] = []
+        self.handlers: list[Handler] = []
         self._clock = clock
         self._lock = threading.Lock()
         self._rows: dict[str, OfflineEvent] = {}
@@ -54,6 +63,12 @@ class OfflineQueue:
             self._pushed += 1
             self._rows[message_id] = OfflineEvent(self._pushed, name.upper(), data or {}, moment, message_id)
         return message_id
+
+    def announce(self, kind: str, verb: str, record_id: int) -> None:
+        """Queue a change of a CRM record if an offline handler is registered for it."""
+        name = f"ONCRM{kind}{verb}".upper()
+        if any(handler.offline and handler.event == name for handler in self.handlers):
+            self.push(name, {"FIELDS": {"ID": str(record_id)}})
 
     def reserved(self, process_id: str = "", failed: bool = False) -> list[OfflineEvent]:
         """Events reserved by a process (without an id: by none), oldest first."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 FIRST_NAMES = (
@@ -120,7 +121,10 @@ TRADES = (
     ("Telecom", "TELECOM"),
 )
 FORMS = ("GmbH", "Ltd", "S.A.", "B.V.", "AB", "Oy", "s.r.o.", "Inc.")
-FIRST_DAY = datetime(2023, 9, 4, 8, 30, tzinfo=UTC)
+FIRST_DAY = date(2023, 9, 4)
+FIRST_MINUTE = 8 * 60 + 30
+DAY = 24 * 60
+TIMES = [f"T{minute // 60:02d}:{minute % 60:02d}:00+00:00" for minute in range(DAY)]
 
 COMMON_DEFAULTS: dict[str, Any] = {
     "COMMENTS": None,
@@ -186,7 +190,13 @@ def phone(number: int) -> str:
 
 def moment(number: int) -> str:
     """A time of 2023 or 2024 as ISO 8601, one minute later for each number."""
-    return (FIRST_DAY + timedelta(minutes=number % 500_000)).isoformat()
+    day, minute = divmod(number % 500_000 + FIRST_MINUTE, DAY)
+    return _day(day) + TIMES[minute]
+
+
+@lru_cache(maxsize=1024)
+def _day(number: int) -> str:
+    return (FIRST_DAY + timedelta(days=number)).isoformat()
 
 
 def stamps(number: int) -> dict[str, str]:

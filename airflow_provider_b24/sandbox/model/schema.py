@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 USER_FIELD = re.compile(r"UF_CRM_(?:(\d+)_)?(\d+)")
@@ -65,6 +65,7 @@ def _parse_line(line: str) -> Field:
     )
 
 
+@lru_cache(maxsize=4096)
 def camel_case(name: str) -> str:
     """The name of an upper-case field in crm.item.*: ``UF_CRM_5_17`` is ``ufCrm5_17``."""
     match = USER_FIELD.fullmatch(name)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from airflow_provider_b24.sandbox.model import people, samples
 from airflow_provider_b24.sandbox.model.bindings import Binding, Bindings
 from airflow_provider_b24.sandbox.model.calls import User
 from airflow_provider_b24.sandbox.model.kinds import crm_kinds, smart_process
+from airflow_provider_b24.sandbox.model.moments import iso
 from airflow_provider_b24.sandbox.model.offline_queue import OfflineQueue
 from airflow_provider_b24.sandbox.model.records import Record, Records
 from airflow_provider_b24.sandbox.model.schema import Kind
@@ -40,14 +41,27 @@ MODIFIED = {"task": "CHANGED_DATE", "activity": "LAST_UPDATED", "dialog": "DATE_
 """The field that holds a record's time of modification, where it is not DATE_MODIFY."""
 
 
+@dataclass
+class Behavior:
+    """What differs between portals.
+
+    ``rules`` says whether SORT and permissions follow the documentation or the server's code.
+    With ``company_read_check`` a binding change is refused if it touches a company that the user may not
+    read, as in newer portals. ``utc_offset`` is the portal's time zone in hours.
+    """
+
+    rules: Rules = "documented"
+    company_read_check: bool = False
+    utc_offset: float = 0.0
+
+
 class State:
     """What the portal stores. REST methods and the set-up methods of tests change it under ``lock``."""
 
     def __init__(self, rules: Rules = "documented", clock: Callable[[], float] = time.time) -> None:
-        self.rules = rules
+        self.behavior = Behavior(rules)
         self.clock = clock
         self.lock = threading.RLock()
-        self.company_read_check = False
         self.kinds = crm_kinds()
         self.tables = {name: Records(sample) for name, sample in SAMPLES.items()}
         self.links = {name: Bindings() for name in ("contact", "deal", "lead", "quote")}
@@ -73,7 +87,7 @@ class State:
     @property
     def now(self) -> str:
         """The portal's time as ISO 8601 with offset."""
-        return datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="seconds")
+        return iso(int(self.clock()), self.behavior.utc_offset)
 
     def table(self, name: str) -> Records:
         """A table by name; raises ``ValueError`` if the portal has no such table."""
