@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from airflow_provider_b24 import errors
+from airflow_provider_b24 import errors, sandbox
 from airflow_provider_b24.sandbox import Bucket, Fault, Operating, Portal
 from airflow_provider_b24.sandbox.http.faults import Kind
 from tests.contract.conftest import PACKAGE, ROOT
@@ -37,6 +37,13 @@ def test_every_operator_is_in_the_readme_and_in_the_reference():
     names = [one.__name__ for one in operators()]
     assert sorted(first_column(PAGES["README.md"], "Operator")) == names
     assert sorted(re.findall(r"autoclass:: .*\.(\w+Operator)\n", PAGES["docs/api/operators.md"])) == names
+
+
+def test_everything_public_of_the_sandbox_is_in_the_reference():
+    listed = re.findall(
+        r"auto\w+:: airflow_provider_b24\.sandbox\.(\w+)$", PAGES["docs/api/sandbox.md"], re.MULTILINE
+    )
+    assert sorted(listed) == sorted(["pytest_plugin", *sandbox.__all__])
 
 
 def test_every_error_setting_and_fault_is_described():
