@@ -46,9 +46,12 @@ def test_everything_public_of_the_sandbox_is_in_the_reference():
     assert sorted(listed) == sorted(["pytest_plugin", *sandbox.__all__])
 
 
-def test_every_error_setting_and_fault_is_described():
+def test_every_error_setting_fault_and_fixture_is_described():
     assert {*first_column(PAGES["docs/install.md"], "Setting")} == set(SETTINGS)
-    assert {*first_column(PAGES["docs/testing.md"], "Fault")} == set(get_args(Kind))
+    page = PAGES["docs/testing.md"]
+    assert {*first_column(page, "Fault")} == set(get_args(Kind))
+    fixtures = re.findall(r"@pytest.fixture\ndef (\w+)", (PACKAGE / "sandbox/pytest_plugin.py").read_text())
+    assert first_column(page, "Fixture") == fixtures
     page = PAGES["docs/errors.md"]
     assert [name for name in sorted(ERRORS) if f"`{name}`" not in page] == []
 
