@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from airflow_provider_b24 import errors
+from airflow_provider_b24 import errors, sandbox
 from airflow_provider_b24.sandbox import Bucket, Fault, Operating, Portal
 from airflow_provider_b24.sandbox.http.faults import Kind
 from tests.contract.conftest import PACKAGE, ROOT
@@ -39,9 +39,19 @@ def test_every_operator_is_in_the_readme_and_in_the_reference():
     assert sorted(re.findall(r"autoclass:: .*\.(\w+Operator)\n", PAGES["docs/api/operators.md"])) == names
 
 
-def test_every_error_setting_and_fault_is_described():
+def test_everything_public_of_the_sandbox_is_in_the_reference():
+    listed = re.findall(
+        r"auto\w+:: airflow_provider_b24\.sandbox\.(\w+)$", PAGES["docs/api/sandbox.md"], re.MULTILINE
+    )
+    assert sorted(listed) == sorted(["pytest_plugin", *sandbox.__all__])
+
+
+def test_every_error_setting_fault_and_fixture_is_described():
     assert {*first_column(PAGES["docs/install.md"], "Setting")} == set(SETTINGS)
-    assert {*first_column(PAGES["docs/testing.md"], "Fault")} == set(get_args(Kind))
+    page = PAGES["docs/testing.md"]
+    assert {*first_column(page, "Fault")} == set(get_args(Kind))
+    fixtures = re.findall(r"@pytest.fixture\ndef (\w+)", (PACKAGE / "sandbox/pytest_plugin.py").read_text())
+    assert first_column(page, "Fixture") == fixtures
     page = PAGES["docs/errors.md"]
     assert [name for name in sorted(ERRORS) if f"`{name}`" not in page] == []
 
