@@ -71,7 +71,7 @@ def test_a_file_is_brought_to_the_portal_and_the_second_run_writes_nothing(
     assert len(json.dumps(summary)) < 4096
     assert all(companies(portal, contact) == [contact % 50 + 1] for contact in range(1, 1001))
     assert [line["contact_id"] for line in lines_of(report)] == list(range(1, 1001))
-    assert {line["outcome"] for line in lines_of(report)} == {"written", "unchanged"}
+    assert {line["status"] for line in lines_of(report)} == {"written", "unchanged"}
     assert not (tmp_path / "report.jsonl.parts").exists()
 
     portal.reset_counters()
@@ -120,11 +120,11 @@ def test_files_of_every_kind_are_read(run_dag, portal, bitrix24_conn, tmp_path, 
 
 BAD_INPUT = {
     "a text id": ("[(82, 8), ('abc', 9)]", "line 2: contact_id must be a positive whole number, got 'abc'"),
-    "a missing column": ("[(82, 8), (83,)]", "line 2: a row must be a dict, or a tuple as long as columns"),
+    "a missing column": ("[(82, 8), (83,)]", "line 2: the row has 1 fields, but columns names 2"),
     "an empty set": ("[{'contact_id': 82, 'items': []}]", "line 1: items is empty"),
     "a contact twice": (
         "[{'contact_id': 82, 'items': [8]}, {'contact_id': 82, 'items': [9]}]",
-        "line 2: contact 82 comes again",
+        "line 2: contact 82 appears more than once",
     ),
     "no list": ("8", "bindings must be a mapping, a list, an iterator of rows or a path, got int"),
 }
@@ -146,13 +146,13 @@ def test_a_list_with_bad_rows_is_refused_before_the_first_request(
         (
             "w.csv",
             "contact_id,company_id\n82,8\n83\n",
-            "line 3: not a line of CSV: 1 fields|line 3: 1 fields where",
+            "line 3: 1 fields, but there are 2 columns",
         ),
         ("w.csv", 'contact_id,company_id\n82,8\n83,"9\n', "line 3: not a line of CSV"),
         ("w.jsonl", '{"contact_id": 82, "items": [8]}\n{"contact_id": 83,\n', "line 2: not a line of JSON"),
-        ("w.txt", "", "the file must end in one of"),
-        ("missing.csv", None, "there is no such file"),
-        ("w.csv.gz", "x", "the compressed file is broken"),
+        ("w.txt", "", "the file name must end in"),
+        ("missing.csv", None, "file not found"),
+        ("w.csv.gz", "x", "the compressed file is damaged"),
     ],
 )
 def test_a_broken_file_is_refused_before_the_first_request(
@@ -162,7 +162,7 @@ def test_a_broken_file_is_refused_before_the_first_request(
         (tmp_path / name).write_text(text)
     run = run_dag(sync_dag(f"bindings_path={str(tmp_path / name)!r}", retries=3))
     assert (run.states["sync"], run.tries["sync"]) == ("failed", 1)
-    assert any(part in run.log for part in message.split("|"))
+    assert message in run.log
     assert portal.requests == 0
 
 
@@ -183,7 +183,7 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would(run_dag, portal, bitrix
     summary = run_dag(sync_dag(arguments)).returned("sync")
     assert (summary["planned"], summary["written"]) == (1000, 0)
     assert not portal.writes
-    assert {line["outcome"] for line in lines_of(report)} == {"planned"}
+    assert {line["status"] for line in lines_of(report)} == {"planned"}
 
 
 def test_a_report_restores_the_state_before(run_dag, portal, bitrix24_conn, records, tmp_path):
@@ -207,9 +207,9 @@ def test_faults_and_contacts_that_fail_for_ever(run_dag, portal, bitrix24_conn, 
     run = run_dag(sync_dag(f"{arguments}{len(forbidden) - 1}", retries=3))
     assert (run.states["sync"], run.tries["sync"]) == ("failed", 1)
     assert run.returned("sync")["failed"] == len(forbidden)
-    assert [line["contact_id"] for line in lines_of(report) if line["outcome"] == "failed"] == forbidden
+    assert [line["contact_id"] for line in lines_of(report) if line["status"] == "failed"] == forbidden
     assert all(
-        line["error"]["code"] == "ACCESS_DENIED" for line in lines_of(report) if line["outcome"] == "failed"
+        line["error"]["code"] == "ACCESS_DENIED" for line in lines_of(report) if line["status"] == "failed"
     )
     assert all(
         companies(portal, contact) == [contact % 50 + 1]
@@ -220,16 +220,15 @@ def test_faults_and_contacts_that_fail_for_ever(run_dag, portal, bitrix24_conn, 
 
 
 def test_an_operating_block_is_waited_for_without_a_worker_slot(
-    run_dag, portal, bitrix24_conn, records, tmp_path, monkeypatch
+    run_dag, portal, bitrix24_conn, records, tmp_path
 ):
-    monkeypatch.setattr("airflow_provider_b24.operators.sync.LONGEST_SLEEP", 0.2)
     report = tmp_path / "report.jsonl"
     portal.operating = Operating(limit=300.0, window=600.0, cost={SET: 1.0})
     portal.speed = 200.0  # the window of ten minutes passes in three seconds
-    arguments = f"bindings_path={str(records)!r}, report_path={str(report)!r}, deferrable=True"
+    arguments = f"bindings_path={str(records)!r}, report_path={str(report)!r}, deferrable=True, max_wait=0.2"
     run = run_dag(sync_dag(arguments))
     assert run.state == "success"
     assert run.returned("sync")["written"] == 1000
     assert [line["contact_id"] for line in lines_of(report)] == list(range(1, 1001))
     assert set(portal.writes.values()) == {1}
-    assert run.log.count("without a worker slot") >= 2
+    assert run.log.count("leaves its worker slot") >= 2
