@@ -28,11 +28,12 @@ class TaskProgress:
         index = getattr(ti, "map_index", -1)
         mapped = isinstance(index, int) and index >= 0
         task = f"task {ti.task_id}" + (f"[{index}]" if mapped else "")
-        tries, max_tries = getattr(ti, "try_number", 1), getattr(ti, "max_tries", 0)
+        self.try_number = tries = int(getattr(ti, "try_number", 1))
+        max_tries = int(getattr(ti, "max_tries", 0))
         self.run = f"{task} of DAG {ti.dag_id}, run {ti.run_id}"
         self.group = f"{ti.dag_id}|{ti.run_id}|{ti.task_id}" if mapped else ""
         self.attempt = str(max_tries)
-        self.retries_left = isinstance(tries, int) and isinstance(max_tries, int) and tries <= max_tries
+        self.retries_left = tries <= max_tries
         self._store: Any = context.get("task_state_store")
         self._latest = state
 
@@ -46,10 +47,10 @@ class TaskProgress:
         if self._store is not None:
             self._store.set(_KEY, state)
 
-    def clear(self) -> None:
+    def finish(self, state: dict[str, Any]) -> None:
         self._latest = None
         if self._store is not None:
-            self._store.delete(_KEY)
+            self._store.set(_KEY, state)
 
     @property
     def latest(self) -> dict[str, Any] | None:

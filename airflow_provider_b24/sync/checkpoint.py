@@ -1,8 +1,8 @@
 """
 How far a sync has come, kept between the tries of a task, and whether a try is still the current one.
 
-Each try writes a number of its own into the store, higher than the one before (a fencing token). A try that
-finds a higher one there has been replaced: its worker was frozen or cut off, and the next try runs already.
+Each try writes its number and its start into the store (a fencing token). A try that finds a higher one there
+has been replaced: its worker was frozen or cut off, and the next try runs already.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Progress(Protocol):
     :ivar attempt: stays over retries and deferrals, and changes when the task is cleared: then the sync
         starts from the difference to the portal.
     :ivar group: the run without its map index, if the task is mapped; else empty.
+    :ivar try_number: of this try, counted over retries and clearing; the same after a deferral.
     :ivar retries_left: whether another try will follow if this one fails.
     """
 
@@ -45,6 +46,8 @@ class Progress(Protocol):
     @property
     def group(self) -> str: ...
     @property
+    def try_number(self) -> int: ...
+    @property
     def retries_left(self) -> bool: ...
 
     def load(self) -> dict[str, Any] | None:
@@ -53,14 +56,15 @@ class Progress(Protocol):
     def save(self, state: dict[str, Any]) -> None:
         """Keep a small JSON object."""
 
-    def clear(self) -> None:
-        """Forget it: the run is over."""
+    def finish(self, state: dict[str, Any]) -> None:
+        """Keep no more than this: the run is over. A try that runs again all the same can tell by it."""
 
 
 class NoProgress:
     """Nothing is kept; a run starts at the beginning."""
 
     run = attempt = group = ""
+    try_number = 0
     retries_left = False
 
     def load(self) -> dict[str, Any] | None:
@@ -69,7 +73,7 @@ class NoProgress:
     def save(self, state: dict[str, Any]) -> None:
         pass
 
-    def clear(self) -> None:
+    def finish(self, state: dict[str, Any]) -> None:
         pass
 
 
@@ -124,14 +128,16 @@ class Checkpoint:
     :param progress: the store.
     :param key: what the run is given; the state of another input is not used.
     :param measure: puts the requests and seconds so far into a cursor.
+    :ivar was_finished: whether an earlier try has finished the run, and nobody noticed.
     """
 
     def __init__(self, progress: Progress, key: str, measure: Callable[[Cursor], None]) -> None:
         self._progress = progress
         self._key = key
         self._measure = measure
-        self._fence = (0, secrets.token_hex(4))
+        self._fence = (progress.try_number, 0, secrets.token_hex(4))
         self._saved = False
+        self.was_finished = False
         self._warned = False
         self.cursor = Cursor()
 
@@ -139,17 +145,24 @@ class Checkpoint:
         """
         Read how far the tries before came, and take over from them.
 
-        :param now: seconds since the epoch; a number lost in the store is made up for by the time.
+        :param now: seconds since the epoch.
+        :raises SupersededError: a later try runs already.
         """
         if not self._progress.run:
             return
         stored = self._try("read", self._progress.load)
-        self._fence = (max(_fence_of(stored)[0] + 1, int(now * 1000)), self._fence[1])
+        number, _, token = self._fence
+        last_number, last_start, _ = _fence_of(stored)
+        if last_number > number:
+            raise SupersededError(TAKEN_OVER)
+        start = int(now * 1000)
+        self._fence = (number, max(start, last_start + 1) if last_number == number else start, token)
         if (
             isinstance(stored, dict)
             and stored.get("key") == self._key
             and stored.get("attempt") == self._progress.attempt
         ):
+            self.was_finished = "cursor" not in stored or bool(stored.get("was_finished"))
             self.cursor = Cursor.from_json(stored.get("cursor"))
         self._put()
 
@@ -167,16 +180,16 @@ class Checkpoint:
         """Bring the cursor's requests and seconds up to date."""
         self._measure(self.cursor)
 
-    def _put(self) -> None:
+    def _put(self) -> bool:
+        """Save the state; return whether it was."""
         if not self._progress.run:
-            return
+            return True
         state = {
-            "key": self._key,
-            "attempt": self._progress.attempt,
-            "fence": list(self._fence),
+            **self._identity(),
             "cursor": self.cursor.to_json(),
+            "was_finished": self.was_finished,
         }
-        self._try("saved", lambda: self._note_saved(state))
+        return bool(self._try("saved", lambda: self._note_saved(state)))
 
     def check(self) -> None:
         """
@@ -190,18 +203,29 @@ class Checkpoint:
         stored = self._try("read", self._progress.load, failed)
         if stored is failed:
             return
-        if stored is None or _fence_of(stored) > self._fence:  # a lower one: an old try's late save
+        # Nothing is stored: an old try has finished late, or this one is no longer in Airflow's database,
+        # which shows when it saves. A lower number: an old try's late save.
+        if _fence_of(stored) > self._fence or (stored is None and not self._put()):
             raise SupersededError(TAKEN_OVER)
 
-    def clear(self) -> None:
-        """Forget the state: the run is over."""
-        if self._progress.run:
-            self._try("cleared", self._progress.clear)
+    def finish(self) -> None:
+        """
+        Forget the cursor: the run is over.
 
-    def _note_saved(self, state: dict[str, Any]) -> None:
+        :raises SupersededError: another try has taken over.
+        """
+        self.check()
+        if self._progress.run:
+            self._try("saved", lambda: self._progress.finish(self._identity()))
+
+    def _identity(self) -> dict[str, Any]:
+        return {"key": self._key, "attempt": self._progress.attempt, "fence": list(self._fence)}
+
+    def _note_saved(self, state: dict[str, Any]) -> bool:
         self._progress.save(state)
         self._saved = True
         self._warned = False
+        return True
 
     def _try(self, what: str, work: Any, otherwise: Any = None) -> Any:
         try:
@@ -217,9 +241,9 @@ class Checkpoint:
             return otherwise
 
 
-def _fence_of(stored: Any) -> tuple[int, str]:
+def _fence_of(stored: Any) -> tuple[int, int, str]:
     try:
-        number, token = stored["fence"]
-        return int(number), str(token)
+        number, start, token = stored["fence"]
+        return int(number), int(start), str(token)
     except (TypeError, ValueError, LookupError):
-        return 0, ""
+        return 0, 0, ""

@@ -48,11 +48,13 @@ def sync(
     checked = check(source, options) if source.rereadable else None
     kept = NoProgress() if progress is None or checked is None else progress
     key = _key(options, checked, client.host, kept)
-    report = None if report_path is None else Report(report_path, key, kept, client.clock.now())
     checkpoint = Checkpoint(kept, key, meter.update)
+    checkpoint.start(client.clock.now())
+    meter.start(checkpoint.cursor)
+    report = None
+    if report_path is not None:
+        report = Report(report_path, key, kept, client.clock.now(), was_finished=checkpoint.was_finished)
     try:
-        checkpoint.start(client.clock.now())
-        meter.start(checkpoint.cursor)
         _run(client, source, options, checked, checkpoint, report)
         return _finish(client, options, kept, checkpoint, report)
     except BaseException as error:  # noqa: BLE001 - also of a task's timeout; raised again
@@ -139,7 +141,7 @@ def _finish(
         checkpoint.cursor = Cursor(touched=touched, requests=cursor.requests, seconds=cursor.seconds)
         checkpoint.save()
     else:
-        checkpoint.clear()
+        checkpoint.finish()
     if report is not None:
         report.close(finished=True, resumed=again)
     if failed:

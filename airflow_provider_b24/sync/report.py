@@ -17,6 +17,12 @@ from airflow_provider_b24.sync.checkpoint import Progress
 from airflow_provider_b24.sync.journal import Journal
 from airflow_provider_b24.sync.lines import Tally
 
+_TRIES = 3
+
+
+class _Deleted(Exception):
+    """A try before has finished late, and deleted its records while they were read."""
+
 
 class Report:
     """
@@ -26,10 +32,13 @@ class Report:
     :param key: what the run is given; records of another input are left alone.
     :param progress: names the run.
     :param now: seconds since the epoch.
+    :param was_finished: the report that is there is this run's.
     :raises Bitrix24InputError: it cannot be written there, or another run's unfinished report is there.
     """
 
-    def __init__(self, path: StoragePath, key: str, progress: Progress, now: float) -> None:
+    def __init__(
+        self, path: StoragePath, key: str, progress: Progress, now: float, *, was_finished: bool
+    ) -> None:
         run = progress.run
         owner = hashlib.sha256(f"{run}|{key}".encode()).hexdigest()[:16] if run else secrets.token_hex(8)
         self.path = path
@@ -38,8 +47,8 @@ class Report:
         with explained(f"{path} cannot be written"):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._claim = claims.claim(path, self.folder, owner, progress, now)
-            self.journal = Journal(self.folder, owner, progress.attempt)
-            self.journal.start(now)
+            self.journal = Journal(self.folder, owner, progress.attempt, path)
+            self.journal.start(progress.try_number, now, was_finished=was_finished)
 
     def write(self) -> Tally:
         """
@@ -47,15 +56,21 @@ class Report:
 
         :raises SupersededError: another try has taken over.
         """
+        for _ in range(_TRIES):
+            with suppress(_Deleted):
+                return self._write()
+        return self._write()
+
+    def _write(self) -> Tally:
         tally = Tally()
-        with whole_file(self.path, self._claim.owner) as file:
+        with whole_file(self.path, self.journal.name) as file:
             try:
                 for line in self.journal.lines():
                     tally.add(line)
                     file.write(json_line(line))
             except FileNotFoundError:
-                self.journal.check()  # another try has finished, and deleted what this one reads
-                raise
+                self.journal.check()
+                raise _Deleted from None
             self.journal.check()
         return tally
 

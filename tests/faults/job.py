@@ -12,6 +12,7 @@ class MemoryProgress:
     run = "a run that is resumed"
     attempt = "0"
     group = ""
+    try_number = 1
     retries_left = True
 
     def __init__(self) -> None:
@@ -23,7 +24,7 @@ class MemoryProgress:
     def save(self, state: dict[str, Any]) -> None:
         self.state = json.loads(json.dumps(state))
 
-    def clear(self) -> None:
+    def finish(self, state: dict[str, Any]) -> None:
         self.state = None
 
 
@@ -33,6 +34,7 @@ class FileProgress:
     run = "a run that is killed"
     attempt = "0"
     group = ""
+    try_number = 1
     retries_left = True
 
     def __init__(self, path: Path) -> None:
@@ -46,7 +48,7 @@ class FileProgress:
         new.write_text(json.dumps(cursor))
         new.replace(self._path)
 
-    def clear(self) -> None:
+    def finish(self, state: dict[str, Any]) -> None:
         self._path.unlink(missing_ok=True)
 
 
