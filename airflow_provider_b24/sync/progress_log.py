@@ -11,6 +11,7 @@ from airflow_provider_b24.sync.lines import BAD, LISTED_FAILURES, Tally
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0  # seconds between lines, doubling
+KNOWN_RATE = 100  # contacts after which their rate says something
 
 
 class ProgressLog:
@@ -34,7 +35,7 @@ class ProgressLog:
         """Count finished contacts, and say so if it is time."""
         self._done += contacts
         now = self._clock.now()
-        if now < self._next or self._done == self._before:
+        if now < self._next or self._done - self._before < KNOWN_RATE:
             return
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
         self._next = now + self._pause
@@ -52,7 +53,7 @@ class ProgressLog:
 def duration(seconds: float) -> str:
     """A length of time for people."""
     if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+        return f"{seconds:.0f} s" if seconds >= 1 else "less than a second"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 

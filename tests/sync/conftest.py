@@ -5,11 +5,15 @@ import json
 
 import pytest
 
+from airflow_provider_b24.rest.auth.webhook import WebhookAuth
+from airflow_provider_b24.rest.client import Client
+from airflow_provider_b24.rest.config import PortalConfig, Webhook
+from airflow_provider_b24.rest.transport import Transport
 from airflow_provider_b24.sync.job import sync
 from airflow_provider_b24.sync.options import SyncOptions
-from tests.rest.conftest import client, clock, make_client, portal
+from tests.rest.conftest import CODE, PortalAdapter, client, clock, portal
 
-__all__ = ["client", "clock", "make_client", "portal"]
+__all__ = ["client", "clock", "portal"]
 
 
 class MemoryPath:
@@ -118,6 +122,18 @@ class MemoryProgress:
     def finish(self, state):
         self._gate("finish")
         self.store["state"] = json.dumps(state)
+
+
+@pytest.fixture
+def make_client(portal, clock):
+    """Build a client of the portal, or of another one."""
+
+    def make(to=portal, **keywords):
+        webhook = Webhook(1, CODE)
+        transport = Transport(PortalConfig("https://portal.example", webhook), adapter=PortalAdapter(to))
+        return Client(transport, WebhookAuth(webhook), clock=clock, **keywords)
+
+    return make
 
 
 @pytest.fixture
