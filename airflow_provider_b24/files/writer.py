@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
@@ -38,6 +38,20 @@ def whole_file(path: StoragePath, owner: str = "") -> Iterator[BinaryIO]:
             with suppress(Exception):  # the error that matters is the first one
                 scratch.unlink()
             raise
+
+
+def write_lines(path: StoragePath, rows: Iterable[Any]) -> int:
+    """
+    Write rows as JSON lines; return their number.
+
+    :raises Bitrix24InputError: the storage refuses for good.
+    """
+    count = 0
+    with whole_file(path) as file:
+        for row in rows:
+            file.write(json_line(row))
+            count += 1
+    return count
 
 
 def json_line(row: Any) -> bytes:

@@ -47,33 +47,41 @@ def _has(known: Mapping[int, CompanyBinding], one: CompanyBinding, is_primary: b
     return now is not None and now.is_primary == is_primary and one.sort in (None, now.sort)
 
 
-def writes(
-    contact_id: int, target: Sequence[CompanyBinding], current: Sequence[CompanyBinding] | None = None
-) -> list[Call]:
-    """
-    Return the calls that make these the contact's companies, each to be sent after the one before it.
+def first_write(contact_id: int, target: Sequence[CompanyBinding]) -> Call:
+    """The call that makes these the contact's companies; a batch cannot carry an empty list."""
+    if not target:
+        return contact_company.clear_companies(contact_id)
+    return contact_company.set_companies(contact_id, target)
 
-    One call, as a rule. ``items.set`` replaces a SORT of 0 or below, which only ``add`` stores; and it does
-    not take the flag from a second primary company, so such a contact is emptied first.
+
+def is_odd(target: Sequence[CompanyBinding], current: Sequence[CompanyBinding] | None) -> bool:
+    """
+    Whether ``items.set`` may store something else than these.
+
+    It may replace a SORT of 0 or below, and leave a second primary company as it is.
 
     :param current: the contact's companies now, if they were read.
     """
+    return any(one.sort is not None and one.sort <= 0 for one in target) or (
+        current is not None and sum(bool(one.is_primary) for one in current) > 1
+    )
+
+
+def repair_writes(contact_id: int, target: Sequence[CompanyBinding]) -> list[Call]:
+    """The calls that store an odd target, one after the other: only ``add`` keeps any SORT."""
+    primary = primary_company(target)
     above_zero = [one for one in target if one.sort is None or one.sort > 0]
-    calls = []
-    if not above_zero or (current is not None and sum(bool(one.is_primary) for one in current) > 1):
-        calls.append(contact_company.clear_companies(contact_id))
-    if above_zero:
-        calls.append(contact_company.set_companies(contact_id, above_zero))
-    if len(above_zero) < len(target):
-        primary = primary_company(target)
-        calls += [
+    return [
+        contact_company.clear_companies(contact_id),
+        *([contact_company.set_companies(contact_id, above_zero)] if above_zero else []),
+        *(
             contact_company.add_company(
                 contact_id, CompanyBinding(one.company_id, one.company_id == primary, one.sort)
             )
             for one in target
             if one.sort is not None and one.sort <= 0
-        ]
-    return calls
+        ),
+    ]
 
 
 def cannot_restore(state: Sequence[CompanyBinding]) -> str | None:

@@ -22,7 +22,15 @@ from airflow_provider_b24.sync.checkpoint import Checkpoint
 from airflow_provider_b24.sync.journal import Journal
 from airflow_provider_b24.sync.lines import Status, report_line
 from airflow_provider_b24.sync.options import SyncOptions
-from airflow_provider_b24.sync.plan import cannot_restore, chunk_writes, difference, portion, writes
+from airflow_provider_b24.sync.plan import (
+    cannot_restore,
+    chunk_writes,
+    difference,
+    first_write,
+    is_odd,
+    portion,
+    repair_writes,
+)
 from airflow_provider_b24.sync.progress_log import ProgressLog
 from airflow_provider_b24.sync.wanted import Rejected, Wanted, parse_state
 
@@ -36,12 +44,13 @@ _ADD = "crm.contact.company.add"
 class Contact:
     """One contact of a chunk."""
 
-    __slots__ = ("before", "calls", "error", "item", "status")
+    __slots__ = ("before", "calls", "error", "item", "odd_target", "status")
 
     def __init__(self, item: Wanted | Rejected) -> None:
         self.item = item
         self.before: tuple[CompanyBinding, ...] | None = None
         self.calls: list[Call] = []
+        self.odd_target: list[CompanyBinding] | None = None
         self.status: Status | None = None
         self.error: Bitrix24Error | None = None
         if isinstance(item, Rejected):
@@ -210,7 +219,8 @@ class SyncRun:
         elif self._options.dry_run:
             one.end("planned")
         else:
-            one.calls = writes(item.contact_id, target, current)
+            one.calls = [first_write(item.contact_id, target)]
+            one.odd_target = target if is_odd(target, current) else None
 
     # Writing
 
@@ -220,18 +230,55 @@ class SyncRun:
         if not pending:
             return None
         self._announce(pending)
+        ended = self._send(pending)
+        odd = [one for one in pending if one.status == "written" and one.odd_target is not None]
+        if odd and ended is None:
+            ended = self._repair(odd)
+        return ended
+
+    def _send(self, contacts: list[Contact]) -> Bitrix24Error | None:
+        """Send the calls of contacts, of each contact one after the other."""
         ended: Bitrix24Error | None = None
         step = 0
-        while pending and ended is None:
-            calls = (one.calls[step] for one in pending)
-            for one, outcome in zip(pending, self._client.bulk(calls), strict=True):
+        while contacts and ended is None:
+            calls = (one.calls[step] for one in contacts)
+            for one, outcome in zip(contacts, self._client.bulk(calls), strict=True):
                 if outcome.ended_run:  # the next try reads it again and writes what still differs
                     ended = ended or outcome.error
                 else:
                     self._written(one, outcome, is_last=step + 1 == len(one.calls))
             step += 1
-            pending = [one for one in pending if one.status is None]
+            contacts = [one for one in contacts if one.status is None]
         return ended
+
+    def _repair(self, contacts: list[Contact]) -> Bitrix24Error | None:
+        """Look what ``items.set`` has stored of odd targets, and store the rest by other calls."""
+        ended, differing = self._differing(contacts)
+        for one in differing:
+            one.status = None
+            one.calls = repair_writes(one.item.contact_id or 0, one.odd_target or [])
+        ended = ended or self._send(differing)
+        if ended is None:
+            ended, differing = self._differing([one for one in differing if one.status == "written"])
+            for one in differing:
+                one.end("failed", Bitrix24ApiError("the portal stored other bindings than it was sent"))
+        return ended
+
+    def _differing(self, contacts: list[Contact]) -> tuple[Bitrix24Error | None, list[Contact]]:
+        """Read contacts that were written; return those whose bindings are not as they were sent."""
+        ended: Bitrix24Error | None = None
+        found = []
+        calls = (get_companies(one.item.contact_id or 0) for one in contacts)
+        for one, outcome in zip(contacts, self._client.bulk(calls), strict=True):
+            current = None if outcome.error is not None else parse_state(outcome.result)
+            if outcome.ended_run:
+                ended = ended or outcome.error
+                one.status = None
+            elif current is None:
+                one.end("unknown", outcome.error or Bitrix24ApiError("the answer does not hold bindings"))
+            elif difference(one.odd_target or (), current) is not None:
+                found.append(one)
+        return ended, found
 
     def _announce(self, pending: list[Contact]) -> None:
         """Before anything is written: make sure that this try may, and note what is about to change."""

@@ -8,7 +8,15 @@ from airflow_provider_b24.crm.bindings import CompanyBinding
 from airflow_provider_b24.errors import Bitrix24NotFoundError
 from airflow_provider_b24.sync.checkpoint import Cursor
 from airflow_provider_b24.sync.lines import Tally, report_line, sync_error
-from airflow_provider_b24.sync.plan import CHUNK_CONTACTS, cannot_restore, difference, portion, writes
+from airflow_provider_b24.sync.plan import (
+    CHUNK_CONTACTS,
+    cannot_restore,
+    difference,
+    first_write,
+    is_odd,
+    portion,
+    repair_writes,
+)
 
 
 def B(company, primary=None, sort=None):
@@ -62,19 +70,25 @@ def test_what_was_written_no_longer_differs(wanted, current):
 
 
 @pytest.mark.parametrize(
-    ("target", "current", "methods"),
+    ("target", "current", "odd"),
     [
-        ([B(8, True, 10)], None, ["set"]),
-        ([B(8)], None, ["set"]),
-        ([], None, ["delete"]),
-        ([B(8, True, 10)], [B(8, True, 20)], ["set"]),
-        ([B(8, True, 10)], [B(8, True, 20), B(9, True, 30)], ["delete", "set"]),
-        ([B(8, True, 0)], [], ["delete", "add"]),
-        ([B(8, True, 10), B(9, False, -5), B(7, False, 0)], [], ["set", "add", "add"]),
+        ([B(8, True, 10)], None, False),
+        ([B(8)], None, False),
+        ([], [B(8, True, 0)], False),
+        ([B(8, True, 10)], [B(8, True, 20), B(9, True, 30)], True),
+        ([B(8, True, 0)], None, True),
+        ([B(8, True, 10), B(9, False, -5)], [], True),
     ],
 )
-def test_a_write_is_one_call_unless_a_sort_of_zero_or_a_second_primary_needs_more(target, current, methods):
-    assert [call.method.rpartition(".")[2] for call in writes(82, target, current)] == methods
+def test_a_sort_of_zero_and_a_second_primary_need_a_second_look(target, current, odd):
+    assert is_odd(target, current) == odd
+
+
+def test_writes():
+    assert first_write(82, []).method == "crm.contact.company.items.delete"
+    assert first_write(82, [B(8)]).method == "crm.contact.company.items.set"
+    calls = repair_writes(82, [B(8, True, 10), B(9, False, -5), B(7, False, 0)])
+    assert [call.method.rpartition(".")[2] for call in calls] == ["delete", "set", "add", "add"]
 
 
 def test_only_one_primary_can_be_written():

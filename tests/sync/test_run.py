@@ -153,7 +153,7 @@ def test_a_stop_by_the_operating_limit_costs_few_reads(
     assert summary["contacts"] == 1000
     assert set(portal.writes.values()) == {1}
     reads = portal.executed[GET] - (1000 if mode == "diff" else 0)
-    assert reads <= stops * 600, reads
+    assert reads <= stops * 250, (reads, stops)
 
 
 def test_a_store_that_refuses_on_the_way_ends_the_run_for_good(portal, run, path):
@@ -195,4 +195,4 @@ def test_a_run_that_stops_says_how_far_it_came(portal, run, caplog):
     with pytest.raises(Exception):  # noqa: B017, PT011 - whichever error the portal's silence is
         run({contact: [8] for contact in range(1, 101)}, None, MemoryProgress())
     (line,) = (line for line in caplog.messages if line.startswith("Stopped"))
-    assert line == ("Stopped after 0 contacts: 0 written, 0 unchanged, 0 failed; the next try goes on there")
+    assert re.fullmatch(r"Stopped after \d+ contacts?: 0 written, .*; the next try goes on there", line)
