@@ -1,140 +1,150 @@
-"""Any REST method by name, any number of calls, every page of a list."""
+"""Any REST method by name, any number of calls, all rows of a list."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.crm.values import parse_flag, parse_switch, parse_text
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
-from airflow_provider_b24.operators.base import Bitrix24BaseOperator
-from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.files.writer import write_lines
+from airflow_provider_b24.operators.base import Bitrix24BaseOperator, Bitrix24MethodOperator
+from airflow_provider_b24.operators.templated import parse_list, parse_optional_mapping, parse_optional_text
+from airflow_provider_b24.rest.calls import Call, is_repeatable, shown
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_b24.operators.templated import Templated
     from airflow_provider_b24.rest.replies import Outcome
 
 
-class Bitrix24Operator(Bitrix24BaseOperator):
+class Bitrix24Operator(Bitrix24MethodOperator):
     """
     Call one REST method and return its ``result``.
 
     :param method: name of the method, e.g. ``crm.item.get`` (templated).
-    :param parameters: its parameters, JSON values (templated). Not ``params``: that word is Airflow's own,
-        and holds the parameters of the DAG.
+    :param parameters: its parameters, JSON values (templated). Not ``params``, which is Airflow's own
+        argument for the parameters of a DAG run.
+    :param repeatable: whether it is safe to run the method twice, so that it may be sent again if the answer
+        was lost. By default the method's name decides: only reads are.
     :param bitrix24_conn_id: id of the connection (templated).
     """
 
-    template_fields: Sequence[str] = ("method", "parameters", "bitrix24_conn_id")
-    template_fields_renderers = {"parameters": "json"}  # noqa: RUF012  # Airflow's own way to declare it
-
-    def __init__(self, *, method: str, parameters: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.method = method
-        self.parameters = parameters
+    def __init__(
+        self,
+        *,
+        method: Templated[str],
+        parameters: Templated[Mapping[str, Any]] | None = None,
+        repeatable: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(method=method, parameters=parameters, **kwargs)
+        self.repeatable = repeatable
 
     def run(self, context: Context) -> Any:
-        return self.hook.call(self.method, self.parameters)
+        repeatable = parse_flag(self.repeatable, "repeatable")
+        return self.hook.call(self.method, self.call_parameters(), repeatable=repeatable)
 
 
 class Bitrix24BatchOperator(Bitrix24BaseOperator):
     """
-    Carry out any number of calls, 50 to a request.
+    Run any number of calls, 50 to a request.
 
-    Returns one dict per call, in input order: ``{"method", "status", "result"}``, and ``"error"`` with
-    ``code`` and ``description`` where the status is not ``success``. If any call did not succeed the task
-    fails, after the outcomes were left in XCom as ``return_value``.
+    Returns one dict per call, in input order: ``{"method", "status", "result"}``, plus ``"error"`` with
+    ``code`` and ``description`` where the status is not ``success``. If a call does not succeed, the task
+    fails; the statuses are in XCom as ``return_value`` then too.
 
-    :param calls: ``{"method": ..., "params": {...}}`` each, where ``params`` may be missing, or
-        ``[method, params]`` (templated).
-    :param halt: skip everything after the first failure.
+    :param calls: ``{"method": ..., "params": {...}}`` each (templated). ``params`` may be omitted;
+        ``"repeatable": True`` marks a call that is safe to run twice. ``[method, params]`` is accepted too.
+    :param halt: skip all remaining calls after the first failure.
     :param bitrix24_conn_id: id of the connection (templated).
     """
 
     template_fields: Sequence[str] = ("calls", "bitrix24_conn_id")
     template_fields_renderers = {"calls": "json"}  # noqa: RUF012  # Airflow's own way to declare it
 
-    def __init__(self, *, calls: Sequence[Any], halt: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, calls: Templated[Sequence[Any]], halt: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.calls = calls
         self.halt = halt
 
     def run(self, context: Context) -> list[dict[str, Any]]:
-        outcomes = self.hook.batch(_parse_calls(self.calls), halt=self.halt)
-        report = [_plain(outcome) for outcome in outcomes]
+        calls = [
+            _parse_call(call, f"calls[{index}]") for index, call in enumerate(parse_list(self.calls, "calls"))
+        ]
+        outcomes = self.hook.batch(calls, halt=parse_switch(self.halt, "halt"))
+        report = [_to_json(outcome) for outcome in outcomes]
         failed = [(index, outcome) for index, outcome in enumerate(outcomes) if not outcome.ok]
         if failed:
-            context["ti"].xcom_push(key="return_value", value=report)
+            if self.do_xcom_push:
+                context["ti"].xcom_push(key="return_value", value=report)
             raise _batch_error(outcomes, failed)
         return report
 
 
-class Bitrix24ListOperator(Bitrix24BaseOperator):
+class Bitrix24ListOperator(Bitrix24MethodOperator):
     """
-    Read every page of a list method.
+    Read all rows of a list method.
 
-    Returns the rows, or with ``output_path`` ``{"path": ..., "rows": 12345}``: XCom is no place for many.
+    Returns the rows, or with ``output_path`` ``{"path": ..., "rows": 12345}``: XCom is not for many rows.
 
     :param method: name of the list method, e.g. ``crm.item.list`` (templated).
-    :param parameters: its parameters (templated), e.g. ``select`` and ``filter``. Not ``params``: that word
-        is Airflow's own.
-    :param output_path: file for the rows as JSON lines, any ``ObjectStoragePath`` (templated); compressed if
-        the name ends in ``.gz``. It appears only once it is whole. Each run needs its own, for example
-        ``/data/{{ run_id }}.jsonl``.
+    :param parameters: its parameters (templated), e.g. ``select`` and ``filter``. Not ``params``, which is
+        Airflow's own argument for the parameters of a DAG run.
+    :param output_path: file for the rows as JSON lines, any ``ObjectStoragePath`` (templated); compressed
+        if the name ends in ``.gz``. It appears only when it is complete. Each run needs a path of its own,
+        for example ``/data/{{ run_id }}.jsonl``.
     :param bitrix24_conn_id: id of the connection (templated).
     """
 
     template_fields: Sequence[str] = ("method", "parameters", "output_path", "bitrix24_conn_id")
-    template_fields_renderers = {"parameters": "json"}  # noqa: RUF012  # Airflow's own way to declare it
 
     def __init__(
         self,
         *,
-        method: str,
-        parameters: Mapping[str, Any] | None = None,
-        output_path: str | None = None,
+        method: Templated[str],
+        parameters: Templated[Mapping[str, Any]] | None = None,
+        output_path: Templated[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.method = method
-        self.parameters = parameters
+        super().__init__(method=method, parameters=parameters, **kwargs)
         self.output_path = output_path
 
     def run(self, context: Context) -> Any:
-        rows = self.hook.iterate(self.method, self.parameters)
-        if self.output_path is None:
+        output_path = parse_optional_text(self.output_path, "output_path")
+        rows = self.hook.iterate(self.method, self.call_parameters())
+        if output_path is None:
             return list(rows)
-        from airflow_provider_b24.files.writer import write_lines
         from airflow_provider_b24.hooks.storage import parse_path
 
-        path = parse_path(self.output_path, "output_path")
+        path = parse_path(output_path, "output_path")
         count = write_lines(path, rows)
-        self.log.info("%d rows of %s are in %s", count, self.method, path)
+        self.log.info("Wrote %d rows of %s to %s", count, self.method, path)
         return {"path": str(path), "rows": count}
-
-
-def _parse_calls(calls: Any) -> list[Call]:
-    if isinstance(calls, str | Mapping) or not isinstance(calls, Sequence):
-        raise Bitrix24InputError(f"calls must be a list, got {type(calls).__name__}: {calls!r:.80}")
-    return [_parse_call(call, f"calls[{index}]") for index, call in enumerate(calls)]
 
 
 def _parse_call(call: Any, where: str) -> Call:
     if isinstance(call, Call):
         return call
-    if isinstance(call, Mapping) and "method" in call and set(call) <= {"method", "params"}:
-        method, params = call["method"], call.get("params") or {}
-    elif isinstance(call, list | tuple) and len(call) == 2:
-        method, params = call
+    if isinstance(call, str) and call.lstrip()[:1] in ("{", "["):  # a template that renders a call
+        call = parse_text(call, where)
+    if isinstance(call, Mapping) and "method" in call and set(call) <= {"method", "params", "repeatable"}:
+        values = call
+    elif isinstance(call, Sequence) and not isinstance(call, str | bytes) and len(call) == 2:
+        values = {"method": call[0], "params": call[1]}
     else:
-        raise Bitrix24InputError(f"{where} must be {{'method': ..., 'params': ...}}, got {call!r:.80}")
+        raise Bitrix24InputError(f"{where} must be {{'method': ..., 'params': ...}}, got {shown(call)}")
     try:
-        return Call(method, params)
+        params = parse_optional_mapping(values.get("params"), "params")
+        repeatable = parse_flag(values.get("repeatable"), "repeatable")
+        options: dict[str, Any] = {} if repeatable is None else {"repeatable": repeatable}
+        return Call(values["method"], {} if params is None else params, **options)
     except Bitrix24InputError as error:
         raise Bitrix24InputError(f"{where}: {error}") from None
 
 
-def _plain(outcome: Outcome) -> dict[str, Any]:
+def _to_json(outcome: Outcome) -> dict[str, Any]:
     row: dict[str, Any] = {
         "method": outcome.call.method,
         "status": outcome.status,
@@ -147,16 +157,21 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
 
 def _batch_error(outcomes: Sequence[Outcome], failed: Sequence[tuple[int, Outcome]]) -> Bitrix24Error:
     """
-    One error for the task. It is temporary only if the task may run again as a whole: every failure is, and
-    nothing was carried out that must not be carried out twice.
+    One error for the task. It is temporary only if the whole task may run again: every failure is temporary,
+    and every call that was executed is safe to repeat.
     """
     index, first = failed[0]
-    again = all(one.error is not None and one.error.temporary for _, one in failed) and all(
-        one.call.repeatable or one.status == "skipped" for one in outcomes
+    temporary = all(outcome.error is not None and outcome.error.temporary for _, outcome in failed) and all(
+        outcome.status == "skipped" or _may_repeat(outcome.call) for outcome in outcomes
     )
+    were = "call was" if len(failed) == 1 else "calls were"
     return Bitrix24Error(
-        f"{len(failed)} of {len(outcomes)} calls did not succeed; the first, calls[{index}], "
-        f"is {first.status}: {first.error}",
-        temporary=again,
+        f"{len(failed)} of {len(outcomes)} {were} not successful. First: calls[{index}] ({first.status}): "
+        f"{first.error}",
+        temporary=temporary,
         retry_at=first.error.retry_at if first.error is not None else None,
     )
+
+
+def _may_repeat(call: Call) -> bool:
+    return is_repeatable(call.method) if call.repeatable is None else call.repeatable

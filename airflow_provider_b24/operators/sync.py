@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_b24.crm.bindings import parse_text
+from airflow_provider_b24.crm.values import is_missing
 from airflow_provider_b24.errors import (
     Bitrix24InputError,
     Bitrix24OperatingLimitError,
@@ -16,11 +16,13 @@ from airflow_provider_b24.errors import (
 )
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.progress import TaskProgress
+from airflow_provider_b24.operators.templated import parse_list, parse_optional_text
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.operators.templated import Templated
 
 
 class SyncContactCompaniesOperator(Bitrix24BaseOperator):
@@ -72,13 +74,13 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         self,
         *,
         bindings: Any = None,
-        bindings_path: str | None = None,
-        columns: Sequence[str] | None = None,
+        bindings_path: Templated[str] | None = None,
+        columns: Templated[Sequence[str]] | None = None,
         mode: str = "diff",
         allow_empty: bool = False,
         check_companies: bool = True,
         max_failures: int | float = 0,
-        report_path: str | None = None,
+        report_path: Templated[str] | None = None,
         dry_run: bool = False,
         undo: bool = False,
         delimiter: str | None = None,
@@ -91,9 +93,9 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.bindings = bindings
-        self.bindings_path = bindings_path
-        self.columns = columns
-        self.report_path = report_path
+        self.bindings_path: Any = bindings_path  # rendered by the time it is used, as the next two
+        self.columns: Any = columns
+        self.report_path: Any = report_path
         self.deferrable = deferrable
         self.max_wait = max_wait
         self.options = {
@@ -127,7 +129,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
 
         :raises AirflowFailException: the trigger sent an unknown event.
         """
-        return self.translated(self._resume, context, event, state)
+        return self.fail_fast(self._resume, context, event, state)
 
     def _resume(self, context: Context, event: Any, state: Any) -> dict[str, Any]:
         if not isinstance(event, Mapping) or event.get("status") != "due":
@@ -138,8 +140,8 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         try:
             summary = self.hook.sync_contact_companies(
                 self._wanted(),
-                columns=parse_templated(self.columns, "columns"),
-                report_path=parse_templated_path(self.report_path),
+                columns=None if is_missing(self.columns) else parse_list(self.columns, "columns"),
+                report_path=parse_optional_text(self.report_path, "report_path"),
                 progress=progress,
                 **self.options,  # type: ignore[arg-type]  # checked there
             )
@@ -167,8 +169,8 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         )
 
     def _wanted(self) -> Any:
-        path = parse_templated_path(self.bindings_path)
-        bindings = None if is_none(self.bindings) else self.bindings
+        path = parse_optional_text(self.bindings_path, "bindings_path")
+        bindings = None if is_missing(self.bindings) else self.bindings
         if bindings is None and path is None:
             raise Bitrix24InputError(
                 "either bindings or bindings_path is required; a task that returns nothing gives None"
@@ -182,20 +184,3 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         from airflow_provider_b24.hooks.storage import parse_path
 
         return parse_path(path, "bindings_path")
-
-
-def is_none(value: Any) -> bool:
-    """Whether a templated argument has no value: Jinja renders None as text."""
-    return value is None or (isinstance(value, str) and value.strip() in ("", "None", "null"))
-
-
-def parse_templated(value: Any, field: str) -> Any:
-    """A templated argument's value: text of a JSON value or of a Python literal is read."""
-    if is_none(value):
-        return None
-    return parse_text(value, field) if isinstance(value, str) else value
-
-
-def parse_templated_path(value: Any) -> Any:
-    """A templated path; None if the template gave none."""
-    return None if is_none(value) else value

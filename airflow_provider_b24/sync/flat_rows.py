@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_b24.crm.bindings import CompanyBinding, parse_bindings, parse_flag, parse_id, parse_sort
+from airflow_provider_b24.crm.bindings import CompanyBinding, parse_bindings
+from airflow_provider_b24.crm.values import is_missing, parse_flag, parse_id, parse_optional_int
 from airflow_provider_b24.errors import Bitrix24InputError
 
 CONTACT_KEYS = ("contact_id", "CONTACT_ID", "id", "ID")
@@ -22,7 +21,6 @@ _FIELDS = {
     "ROLE_ID": "role_id",  # items.get returns it; it cannot be set
 }
 _KNOWN = "contact_id, company_id, is_primary, sort, role_id"
-_WHOLE = re.compile(r"-?\d+\.0+")
 
 Line = tuple[int, Mapping[str, Any]]
 
@@ -35,7 +33,7 @@ def contact_of(row: Mapping[str, Any]) -> Any:
 def contact_id_of(row: Mapping[str, Any]) -> int | None:
     """The contact of a row, or None if it cannot be read."""
     try:
-        return parse_id(plain(contact_of(row)), "contact_id")
+        return parse_id(contact_of(row), "contact_id")
     except Bitrix24InputError:
         return None
 
@@ -89,23 +87,15 @@ def _binding(line: int, row: Mapping[str, Any], ignore_extra: bool, *, alone: bo
             raise unknown_columns(extra_columns(row))
         if name in values:
             raise Bitrix24InputError(f"line {line} names {name} twice")
-        values[name] = plain(value)
+        values[name] = value
     company = values.get("company_id")
-    if company is None and alone:
+    if alone and is_missing(company):
         return None
     return CompanyBinding(
         parse_id(company, f"line {line}: company_id"),
         parse_flag(values.get("is_primary"), f"line {line}: is_primary"),
-        parse_sort(values.get("sort"), f"line {line}: sort"),
+        parse_optional_int(values.get("sort"), f"line {line}: sort"),
     )
-
-
-def plain(value: Any) -> Any:
-    """A cell's value; empty text and NaN are no value, ``"8.0"`` is what pandas writes for 8."""
-    if isinstance(value, str):
-        text = value.strip()
-        return int(text.partition(".")[0]) if len(text) < 25 and _WHOLE.fullmatch(text) else text or None
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def together(rows: Sequence[Any], named: Callable[[Any], Any]) -> list[tuple[int, Any]]:

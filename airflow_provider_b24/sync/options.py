@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from airflow_provider_b24.crm.values import parse_switch
 from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.files.rows import FileFormat
 
@@ -43,9 +44,7 @@ class SyncOptions:
         if not isinstance(self.mode, str) or self.mode not in ("diff", "replace"):
             raise Bitrix24InputError(f"mode must be 'diff' or 'replace', got {self.mode!r:.80}")
         for name in _FLAGS:
-            value = getattr(self, name)
-            if not isinstance(value, bool):  # e.g. an XComArg, which would count as true
-                raise Bitrix24InputError(f"{name} must be True or False, got {value!r:.80}")
+            object.__setattr__(self, name, parse_switch(getattr(self, name), name))
         _check_max_failures(self.max_failures)
 
 

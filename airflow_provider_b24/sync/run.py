@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _ADD = "crm.contact.company.add"
 
 
-class Contact:
+class PlannedContact:
     """One contact of a chunk."""
 
     __slots__ = ("before", "calls", "error", "item", "odd_target", "status")
@@ -137,11 +137,11 @@ class SyncRun:
 
     def _read_chunk(
         self, contacts: Iterator[Wanted | Rejected]
-    ) -> tuple[list[Contact], Bitrix24Error | None]:
-        chunk: list[Contact] = []
+    ) -> tuple[list[PlannedContact], Bitrix24Error | None]:
+        chunk: list[PlannedContact] = []
         ended: Bitrix24Error | None = None
         while ended is None and (size := self._portion(chunk)):
-            new = [Contact(item) for item in islice(contacts, size)]
+            new = [PlannedContact(item) for item in islice(contacts, size)]
             if not new:
                 break
             chunk += new
@@ -157,28 +157,28 @@ class SyncRun:
             ended = self._read(unread)
         return chunk, ended
 
-    def _portion(self, chunk: list[Contact]) -> int:
+    def _portion(self, chunk: list[PlannedContact]) -> int:
         parallel = self._client.max_parallel
         if self._options.mode == "replace" and not self._options.dry_run:
             return 0 if chunk else chunk_writes(parallel)
         pending = sum(bool(one.calls) for one in chunk)
         return portion(len(chunk), pending, self._seen, self._differed, parallel)
 
-    def _is_read(self, one: Contact) -> bool:
+    def _is_read(self, one: PlannedContact) -> bool:
         if self._options.mode == "diff":
             return True
         if self._journal is not None and one.item.line in self._journal.noted:
             return True
         return one.item.line <= self._checkpoint.cursor.touched
 
-    def _reject_missing(self, contacts: list[Contact], missing: MissingCompanies) -> None:
+    def _reject_missing(self, contacts: list[PlannedContact], missing: MissingCompanies) -> None:
         wanted = [(one, one.item) for one in contacts if isinstance(one.item, Wanted)]
         missing.look_up(binding.company_id for _, item in wanted for binding in item.bindings)
         for one, item in wanted:
             if (company := missing.first_in(item.bindings)) is not None:
                 one.end("failed", Bitrix24InputError(missing_company(company)))
 
-    def _read(self, contacts: list[Contact]) -> Bitrix24Error | None:
+    def _read(self, contacts: list[PlannedContact]) -> Bitrix24Error | None:
         """Read the companies of contacts and plan what to write; return the error that ended the run."""
         ended: Bitrix24Error | None = None
         calls = (get_companies(one.item.contact_id or 0) for one in contacts)
@@ -198,7 +198,7 @@ class SyncRun:
         self._differed += sum(bool(one.calls) for one in contacts)
         return ended
 
-    def _plan(self, one: Contact, current: tuple[CompanyBinding, ...] | None) -> None:
+    def _plan(self, one: PlannedContact, current: tuple[CompanyBinding, ...] | None) -> None:
         """Decide what to write, if anything."""
         item = one.item
         assert isinstance(item, Wanted)  # noqa: S101 - others have a status
@@ -224,7 +224,7 @@ class SyncRun:
 
     # Writing
 
-    def _write_chunk(self, chunk: list[Contact]) -> Bitrix24Error | None:
+    def _write_chunk(self, chunk: list[PlannedContact]) -> Bitrix24Error | None:
         """Write what is planned; return the error that ended the run."""
         pending = [one for one in chunk if one.status is None and one.calls]
         if not pending:
@@ -236,7 +236,7 @@ class SyncRun:
             ended = self._repair(odd)
         return ended
 
-    def _send(self, contacts: list[Contact]) -> Bitrix24Error | None:
+    def _send(self, contacts: list[PlannedContact]) -> Bitrix24Error | None:
         """Send the calls of contacts, of each contact one after the other."""
         ended: Bitrix24Error | None = None
         step = 0
@@ -251,7 +251,7 @@ class SyncRun:
             contacts = [one for one in contacts if one.status is None]
         return ended
 
-    def _repair(self, contacts: list[Contact]) -> Bitrix24Error | None:
+    def _repair(self, contacts: list[PlannedContact]) -> Bitrix24Error | None:
         """Look what ``items.set`` has stored of odd targets, and store the rest by other calls."""
         ended, differing = self._differing(contacts)
         for one in differing:
@@ -264,7 +264,7 @@ class SyncRun:
                 one.end("failed", Bitrix24ApiError("the portal stored other bindings than it was sent"))
         return ended
 
-    def _differing(self, contacts: list[Contact]) -> tuple[Bitrix24Error | None, list[Contact]]:
+    def _differing(self, contacts: list[PlannedContact]) -> tuple[Bitrix24Error | None, list[PlannedContact]]:
         """Read contacts that were written; return those whose bindings are not as they were sent."""
         ended: Bitrix24Error | None = None
         found = []
@@ -280,7 +280,7 @@ class SyncRun:
                 found.append(one)
         return ended, found
 
-    def _announce(self, pending: list[Contact]) -> None:
+    def _announce(self, pending: list[PlannedContact]) -> None:
         """Before anything is written: make sure that this try may, and note what is about to change."""
         self._check_current()
         if self._journal is not None:
@@ -291,7 +291,7 @@ class SyncRun:
             self._checkpoint.cursor.touched = pending[-1].item.line
             self._checkpoint.save()
 
-    def _written(self, one: Contact, outcome: Outcome, *, is_last: bool) -> None:
+    def _written(self, one: PlannedContact, outcome: Outcome, *, is_last: bool) -> None:
         error = outcome.error
         if error is None and outcome.call.method != _ADD:  # which answers false if it is bound already
             try:
@@ -308,7 +308,7 @@ class SyncRun:
 
     # Recording
 
-    def _record(self, chunk: list[Contact]) -> None:
+    def _record(self, chunk: list[PlannedContact]) -> None:
         """Write down the results of a chunk, and save how far the sync is."""
         finished = [one for one in chunk if one.status is not None]
         lines = [one.line() for one in finished]

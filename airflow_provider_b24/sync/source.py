@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_b24.crm.bindings import parse_text
 from airflow_provider_b24.crm.idset import IdSet
+from airflow_provider_b24.crm.values import parse_text
 from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.files.paths import StoragePath
 from airflow_provider_b24.files.rows import rows_of

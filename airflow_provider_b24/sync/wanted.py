@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_b24.crm.bindings import CompanyBinding, parse_bindings, parse_id
+from airflow_provider_b24.crm.bindings import CompanyBinding, parse_bindings, parse_rows
 from airflow_provider_b24.crm.idset import IdSet
+from airflow_provider_b24.crm.values import parse_id
 from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.sync.flat_rows import (
     COMPANY_KEYS,
     CONTACT_KEYS,
     bindings_of,
     contact_of,
-    plain,
     split_by_kind,
 )
 from airflow_provider_b24.sync.options import SyncOptions
@@ -97,7 +97,7 @@ def _contact(
 
     try:
         _check_shape(row, options)
-        contact_id = parse_id(plain(contact_of(row)), "contact_id")
+        contact_id = parse_id(contact_of(row), "contact_id")
         if "items" in row:
             bindings = parse_bindings(row["items"], allow_empty=options.allow_empty, on_warning=warn)
         else:
@@ -167,10 +167,6 @@ def _undone(line: int, row: Any) -> Wanted | Rejected | None:
 def parse_state(rows: Any) -> tuple[CompanyBinding, ...] | None:
     """Read bindings as a report or the portal states them, in a stable order; None if they are none."""
     try:
-        found = [
-            CompanyBinding(int(row["COMPANY_ID"]), row.get("IS_PRIMARY") == "Y", int(row.get("SORT") or 0))
-            for row in rows
-        ]
+        return tuple(parse_rows(rows))
     except (TypeError, ValueError, LookupError, AttributeError):
         return None
-    return tuple(sorted(found, key=lambda one: (one.sort or 0, one.company_id)))

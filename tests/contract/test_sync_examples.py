@@ -1,4 +1,4 @@
-"""The examples of a sync run against the imitation portal and leave there what they promise."""
+"""The examples of a sync run against the sandbox, and do there what they promise, also when they fail."""
 
 import json
 
@@ -15,13 +15,13 @@ def run_example(run_dag, bitrix24_conn, monkeypatch, tmp_path):
     monkeypatch.setenv("BITRIX24_EXAMPLES", str(tmp_path))
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"sqlite://{tmp_path}/warehouse.db")
 
-    def run(name, **changes):
+    def run(name, state="success", **changes):
         source = (EXAMPLES / f"{name}.py").read_text()
         for old, new in changes.items():
             assert old in source
             source = source.replace(old, new)
         done = run_dag(source)
-        assert done.state == "success", done.states
+        assert done.state == state, done.states
         return done
 
     return run
@@ -37,6 +37,15 @@ def test_rows_of_a_query_reach_the_portal(run_example, portal):
     assert run_example("example_sync_sql_rows").returned("sync")["unchanged"] == 3
 
 
+def test_rows_of_a_query_that_name_a_missing_company_fail_their_contact_alone(run_example, portal):
+    pytest.importorskip("airflow.providers.sqlite")
+    portal.delete_company(31)
+    run = run_example("example_sync_sql_rows", state="failed")
+    summary = run.returned("sync")
+    assert (summary["written"], summary["failed"]) == (2, 1)
+    assert [failure["contact_id"] for failure in summary["failures"]] == [83]
+
+
 def test_a_file_reaches_the_portal_and_leaves_a_report(run_example, portal, tmp_path):
     run = run_example("example_sync_file")
     assert run.states["undo"] == "skipped"
@@ -44,8 +53,8 @@ def test_a_file_reaches_the_portal_and_leaves_a_report(run_example, portal, tmp_
     assert [row[0] for row in companies(portal, 85)] == [12]
     (report,) = tmp_path.glob("report-*.jsonl")
     assert run.returned("sync")["report_path"] == str(report)
-    outcomes = {line["contact_id"]: line["status"] for line in map(json.loads, report.open())}
-    assert outcomes == {82: "written", 83: "unchanged", 84: "written", 85: "written"}
+    statuses = {line["contact_id"]: line["status"] for line in map(json.loads, report.open())}
+    assert statuses == {82: "written", 83: "unchanged", 84: "written", 85: "written"}
 
 
 def test_a_sync_that_changed_too_much_is_undone(run_example, portal):
@@ -55,7 +64,14 @@ def test_a_sync_that_changed_too_much_is_undone(run_example, portal):
     assert [companies(portal, contact) for contact in (82, 83, 84, 85)] == before
 
 
-def test_the_nightly_diff_bears_a_few_failures_and_writes_only_differences(run_example, portal):
+def test_a_file_that_cannot_be_read_writes_nothing_and_undoes_nothing(run_example, portal):
+    run = run_example("example_sync_file", state="failed", **{"85,12,,": "85,twelve,,"})
+    assert run.states["sync"] == "failed"
+    assert {run.states["changed_too_much"], run.states["undo"]} == {"upstream_failed"}
+    assert portal.writes.total() == 0
+
+
+def test_the_nightly_diff_tolerates_a_few_failures_and_writes_only_differences(run_example, portal):
     portal.bind(100, [(8, 10, True)])
     run = run_example("example_nightly_diff")
     summary = run.returned("sync")
@@ -64,10 +80,39 @@ def test_the_nightly_diff_bears_a_few_failures_and_writes_only_differences(run_e
     assert portal.executed["crm.contact.company.items.set"] == 2  # one of them was refused
 
 
+def test_the_nightly_diff_lists_the_failures_of_a_run_that_failed(run_example, portal):
+    for contact in (100, 101, 102):
+        portal.delete_contact(contact)
+    run = run_example("example_nightly_diff", state="failed")
+    assert run.states["sync"] == "failed"
+    assert [line.partition(":")[0] for line in run.returned("list_failures")] == ["99", "100", "101", "102"]
+
+
+def test_the_nightly_diff_has_no_failures_to_list_when_its_sync_never_began(run_example, portal):
+    run = run_example(
+        "example_nightly_diff", state="failed", **{'"contact_id": contact': '"contact": contact'}
+    )
+    assert (run.states["sync"], run.states["list_failures"]) == ("failed", "skipped")
+    assert "NoneType" not in run.log
+
+
 def test_the_slices_of_the_sharded_sync_cover_the_whole_file(run_example, portal, tmp_path):
     run = run_example("example_sharded_sync")
     summaries = [run.returned(f"sync[{index}]") for index in range(4)]
     assert [summary["written"] for summary in summaries] == [10, 10, 10, 6]
     assert run.labels["sync[3]"] == "slice-0003.jsonl"
     assert all({row[0] for row in companies(portal, contact)} >= {8} for contact in range(100, 136))
-    assert len(list(tmp_path.glob("report-slice-*.jsonl"))) == 4
+    assert len(list(tmp_path.glob("slices-*/report-slice-*.jsonl"))) == 4
+
+
+def test_a_slice_that_fails_leaves_the_others_alone(run_example, portal):
+    portal.delete_contact(115)
+    run = run_example("example_sharded_sync", state="failed")
+    assert [run.states[f"sync[{index}]"] for index in range(4)] == ["success", "failed", "success", "success"]
+    assert all({row[0] for row in companies(portal, contact)} >= {8} for contact in (100, 114, 116, 135))
+
+
+def test_two_runs_of_the_sharded_sync_have_reports_of_their_own(run_example, portal, tmp_path):
+    run_example("example_sharded_sync")
+    run_example("example_sharded_sync")
+    assert len(list(tmp_path.glob("slices-*/report-slice-*.jsonl"))) == 8

@@ -95,7 +95,7 @@ def test_whole_numbers_come_as_databases_and_pandas_write_them(row, expected):
         ({"contact_id": 82, "company_id": "abc"}, "line 2: company_id must be a positive .*, got 'abc'"),
         ({"contact_id": 82, "company_id": 8.5}, "line 2: company_id must be a positive .*, got 8.5"),
         ({"contact_id": None, "company_id": 8}, "contact_id must be a positive whole number, got None"),
-        ({"contact_id": 82, "company_id": 8, "is_primary": "perhaps"}, "is_primary must be True, False"),
+        ({"contact_id": 82, "company_id": 8, "is_primary": "perhaps"}, "is_primary must be True or False"),
         ({"contact_id": 82, "company_id": 8, "name": "x"}, "unknown column: 'name'; known columns are"),
         ((82, 8, 9), "the row has 3 fields, but columns names 2"),
         (82, "a row must be a dict"),
@@ -152,7 +152,7 @@ def test_what_is_no_input_is_refused_in_one_sentence(given, message):
     [
         {"mode": "both"},
         {"mode": ["diff"]},
-        {"undo": "yes"},
+        {"undo": "perhaps"},
         {"check_companies": None},
         {"max_failures": True},
         {"max_failures": -1},
