@@ -1,1 +1,1 @@
-"""Rows from files and to files. Knows neither Airflow nor Bitrix24."""
+"""Rows from and to files: JSON lines and CSV, plain or gzip. Knows neither Bitrix24 nor Airflow."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.config import PortalConfig
     from airflow_provider_b24.rest.replies import Outcome
-    from airflow_provider_b24.sync.job import Progress
-    from airflow_provider_b24.sync.plan import Mode
+    from airflow_provider_b24.sync.checkpoint import Progress
+    from airflow_provider_b24.sync.options import Mode
 
 
 class Bitrix24Hook(BaseHook):
@@ -180,47 +180,67 @@ class Bitrix24Hook(BaseHook):
         report_path: str | None = None,
         dry_run: bool = False,
         columns: Sequence[str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        ignore_extra_columns: bool = False,
+        allow_no_rows: bool = False,
         undo: bool = False,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
         """
         Bring the companies of any number of contacts to the wanted state.
 
+        Reads with ``crm.contact.company.items.get``, writes with ``items.set`` (``items.delete`` for an empty
+        set, ``add`` for a SORT of 0 or below).
+
         :param wanted: mapping of contact id to items; list or iterator of records
             ``{"contact_id": 82, "items": [...]}`` or of flat rows ``{"contact_id": 82, "company_id": 8,
             "is_primary": "Y", "sort": 100}``; or a path (``ObjectStoragePath``, ``pathlib.Path``) of a
-            ``.jsonl`` or ``.csv`` file, ``.gz`` behind it if compressed. Lists and files are checked whole
+            ``.jsonl`` or ``.csv`` file, with ``.gz`` added if compressed. Lists and files are checked whole
             before the first write.
         :param mode: ``diff`` reads every contact and writes only differences; ``replace`` writes unread.
         :param allow_empty: whether a contact may end without companies.
         :param check_companies: look up all companies first; contacts that name a missing one fail.
         :param max_failures: how many contacts may fail, as a count (int) or a share (float).
         :param report_path: file for one JSON line per contact; with ``undo`` it restores the state before.
-        :param dry_run: decide and report, write nothing.
+            Each run needs a path of its own.
+        :param dry_run: plan and report, write nothing.
         :param columns: names of the columns of rows that are tuples, or of a CSV file without a header.
+        :param delimiter: between the fields of a CSV file; by default recognized from its first line (comma,
+            semicolon or tab).
+        :param encoding: of the file's text, for example ``cp1251``; by default UTF-8.
+        :param ignore_extra_columns: skip unknown columns instead of refusing them.
+        :param allow_no_rows: whether a file may hold no row.
         :param undo: ``wanted`` is the path of a report; what it wrote becomes what was before.
-        :param progress: where the cursor is kept, so that a later try goes on where this one stopped.
+        :param progress: where the state is kept, so that a later try goes on where this one stopped.
         :returns: ``contacts, unchanged, written, failed, unknown, requests, seconds, failures`` (the first 20
             as ``{contact_id, code, description}``), ``report_path``, and ``planned`` for a dry run.
-        :raises Bitrix24InputError: bad rows in a list or a file; nothing was written.
+        :raises Bitrix24InputError: bad rows in a list or a file, or a report that cannot be written.
         :raises Bitrix24SyncError: more contacts failed than allowed; the report is written.
         """
-        from airflow_provider_b24.sync.job import SyncJob
+        from airflow_provider_b24.files.rows import FileFormat
+        from airflow_provider_b24.hooks.storage import is_path, parse_path
+        from airflow_provider_b24.sync.job import sync
+        from airflow_provider_b24.sync.options import SyncOptions
 
-        job = SyncJob(
-            self._client,
-            wanted,
-            columns=columns,
+        options = SyncOptions(
             mode=mode,
             allow_empty=allow_empty,
             check_companies=check_companies,
             max_failures=max_failures,
-            report_path=report_path,
             dry_run=dry_run,
             undo=undo,
+            ignore_extra_columns=ignore_extra_columns,
+            allow_no_rows=allow_no_rows,
+            form=FileFormat(columns, delimiter, encoding),
+        )
+        return sync(
+            self._client,
+            parse_path(wanted, "bindings") if is_path(wanted) else wanted,
+            options,
+            report_path=None if report_path in (None, "") else parse_path(report_path, "report_path"),
             progress=progress,
         )
-        return job.go()
 
     def test_connection(self) -> tuple[bool, str]:
         """

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
-
 from airflow_provider_b24.crm.values import parse_flag, parse_switch, parse_text
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
+from airflow_provider_b24.files.writer import write_lines
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, Bitrix24MethodOperator
 from airflow_provider_b24.operators.templated import parse_list, parse_optional_mapping, parse_optional_text
 from airflow_provider_b24.rest.calls import Call, shown
@@ -94,8 +92,9 @@ class Bitrix24ListOperator(Bitrix24MethodOperator):
     :param method: name of the list method, e.g. ``crm.item.list`` (templated).
     :param parameters: its parameters (templated), e.g. ``select`` and ``filter``. Not ``params``, which is
         Airflow's own argument for the parameters of a DAG run.
-    :param output_path: file for the rows as JSON lines, any ``ObjectStoragePath`` (templated). It appears
-        only when it is complete.
+    :param output_path: file for the rows as JSON lines, any ``ObjectStoragePath`` (templated); compressed
+        if the name ends in ``.gz``. It appears only when it is complete. Each run needs a path of its own,
+        for example ``/data/{{ run_id }}.jsonl``.
     :param bitrix24_conn_id: id of the connection (templated).
     """
 
@@ -117,18 +116,10 @@ class Bitrix24ListOperator(Bitrix24MethodOperator):
         rows = self.hook.iterate(self.method, self.call_parameters())
         if output_path is None:
             return list(rows)
-        path = ObjectStoragePath(output_path)
-        part = path.with_name(f"{path.name}.part")
-        count = 0
-        try:
-            with part.open("w", encoding="utf-8") as file:  # type: ignore[no-untyped-call]  # Airflow's
-                for row in rows:
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                    count += 1
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        from airflow_provider_b24.hooks.storage import parse_path
+
+        path = parse_path(output_path, "output_path")
+        count = write_lines(path, rows)
         self.log.info("Wrote %d rows of %s to %s", count, self.method, path)
         return {"path": str(path), "rows": count}
 

@@ -1,4 +1,4 @@
-"""Where a task keeps the cursor of a sync between tries."""
+"""Where a task keeps the state of a sync between tries."""
 
 from __future__ import annotations
 
@@ -12,30 +12,47 @@ _KEY = "bitrix24_sync"
 
 class TaskProgress:
     """
-    A cursor in the task's own state store, which survives retries and clearing; there is none below Airflow
-    3.3, and then the cursor lives as long as the process, or as a deferral carries it.
+    The task's own state store (Airflow 3.3 and newer), which survives retries and clearing.
+
+    Below 3.3 there is none: the state lives as long as the process, or as a deferral carries it.
+
+    A retry keeps ``max_tries``; clearing a task that has ended raises it to the number of its tries so far
+    plus its retries. That is how the two are told apart.
 
     :param context: of the running task.
-    :param cursor: what a deferral carried over.
+    :param state: what a deferral carried over.
     """
 
-    def __init__(self, context: Context, cursor: dict[str, Any] | None = None) -> None:
+    def __init__(self, context: Context, state: dict[str, Any] | None = None) -> None:
         ti: Any = context["ti"]
-        self.run = f"{ti.dag_id}|{ti.run_id}|{ti.task_id}|{getattr(ti, 'map_index', -1)}"
+        index = getattr(ti, "map_index", -1)
+        mapped = isinstance(index, int) and index >= 0
+        task = f"task {ti.task_id}" + (f"[{index}]" if mapped else "")
+        self.try_number = tries = int(getattr(ti, "try_number", 1))
+        max_tries = int(getattr(ti, "max_tries", 0))
+        self.run = f"{task} of DAG {ti.dag_id}, run {ti.run_id}"
+        self.group = f"{ti.dag_id}|{ti.run_id}|{ti.task_id}" if mapped else ""
+        self.attempt = str(max_tries)
+        self.retries_left = tries <= max_tries
         self._store: Any = context.get("task_state_store")
-        self._latest = cursor
+        self._latest = state
 
     def load(self) -> dict[str, Any] | None:
-        if self._latest is None and self._store is not None:
-            self._latest = self._store.get(_KEY)
-        return self._latest
+        if self._store is None:
+            return self._latest
+        return self._store.get(_KEY)  # type: ignore[no-any-return]  # what save put there
 
-    def save(self, cursor: dict[str, Any]) -> None:
-        self._latest = cursor
+    def save(self, state: dict[str, Any]) -> None:
+        self._latest = state
         if self._store is not None:
-            self._store.set(_KEY, cursor)
+            self._store.set(_KEY, state)
 
-    def clear(self) -> None:
+    def finish(self, state: dict[str, Any]) -> None:
         self._latest = None
         if self._store is not None:
-            self._store.delete(_KEY)
+            self._store.set(_KEY, state)
+
+    @property
+    def latest(self) -> dict[str, Any] | None:
+        """What this process saved last, for a deferral to carry over."""
+        return self._latest

@@ -1,12 +1,14 @@
-"""The companies of many contacts, brought to the wanted state."""
+"""The companies of any number of contacts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_b24.crm.values import is_missing
 from airflow_provider_b24.errors import (
     Bitrix24InputError,
     Bitrix24OperatingLimitError,
@@ -14,11 +16,13 @@ from airflow_provider_b24.errors import (
 )
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.progress import TaskProgress
+from airflow_provider_b24.operators.templated import parse_list, parse_optional_text
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-LONGEST_SLEEP = 60.0  # seconds; a longer wait that the portal dictates is deferred
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.operators.templated import Templated
 
 
 class SyncContactCompaniesOperator(Bitrix24BaseOperator):
@@ -30,24 +34,30 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
     after the report is written and the summary is in XCom; contacts that fail do not keep others from being
     written.
 
-    A retry goes on where the try before it stopped: on Airflow 3.3 and newer from a cursor in the task's
-    state store, with a ``report_path`` also from the lines it already holds, elsewhere from the difference to
-    what is in the portal.
+    A retry goes on where the try before it stopped: on Airflow 3.3 and newer from the task's state store,
+    with a ``report_path`` also from the records beside it, elsewhere from the difference to the portal.
+    A task that is cleared always starts from the difference.
 
     :param bindings: what is wanted (templated): a mapping of contact id, as text, to items; records
         ``{"contact_id": 82, "items": [...]}``; or flat rows with ``contact_id`` and ``company_id``, as dicts
         or, with ``columns``, as tuples: what an SQL operator returns.
-    :param bindings_path: instead of ``bindings``: a ``.jsonl`` or ``.csv`` file (``.gz`` behind it if
+    :param bindings_path: instead of ``bindings``: a ``.jsonl`` or ``.csv`` file (with ``.gz`` added if
         compressed) on any storage Airflow knows; it is streamed (templated).
     :param columns: names of the columns of tuples, or of a CSV file without a header (templated).
     :param mode: ``diff`` reads every contact and writes only differences; ``replace`` writes unread.
     :param allow_empty: whether a contact may end without companies.
     :param check_companies: look up all companies first; contacts that name a missing one fail.
     :param max_failures: how many contacts may fail: a count (int) or a share (float).
-    :param report_path: file for one JSON line per contact (templated).
-    :param dry_run: decide and report, write nothing.
+    :param report_path: file for one JSON line per contact (templated). Each run needs its own, for example
+        ``/reports/{{ run_id }}.jsonl``, and each instance of a mapped task too: ``{{ ti.map_index }}``.
+    :param dry_run: plan and report, write nothing.
     :param undo: ``bindings_path`` is the report of an earlier run; restore what was before it.
-    :param deferrable: free the worker slot while the portal dictates a wait longer than a minute.
+    :param delimiter: between the fields of a CSV file; by default recognized from its first line.
+    :param encoding: of the file's text, for example ``cp1251``; by default UTF-8.
+    :param ignore_extra_columns: skip unknown columns instead of refusing them.
+    :param allow_no_rows: whether a file may hold no row.
+    :param deferrable: free the worker slot while the portal dictates a wait longer than ``max_wait``.
+    :param max_wait: seconds; longest wait in the worker slot of a deferrable task.
     :param bitrix24_conn_id: id of the connection (templated).
     """
 
@@ -64,96 +74,113 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         self,
         *,
         bindings: Any = None,
-        bindings_path: str | None = None,
-        columns: Sequence[str] | None = None,
+        bindings_path: Templated[str] | None = None,
+        columns: Templated[Sequence[str]] | None = None,
         mode: str = "diff",
         allow_empty: bool = False,
         check_companies: bool = True,
         max_failures: int | float = 0,
-        report_path: str | None = None,
+        report_path: Templated[str] | None = None,
         dry_run: bool = False,
         undo: bool = False,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        ignore_extra_columns: bool = False,
+        allow_no_rows: bool = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_wait: float = 60.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.bindings = bindings
-        self.bindings_path = bindings_path
-        self.columns = columns
-        self.mode = mode
-        self.allow_empty = allow_empty
-        self.check_companies = check_companies
-        self.max_failures = max_failures
-        self.report_path = report_path
-        self.plan_only = dry_run  # BaseOperator has a method dry_run
-        self.undo = undo
+        self.bindings_path: Any = bindings_path  # rendered by the time it is used, as the next two
+        self.columns: Any = columns
+        self.report_path: Any = report_path
         self.deferrable = deferrable
+        self.max_wait = max_wait
+        self.options = {
+            "mode": mode,
+            "allow_empty": allow_empty,
+            "check_companies": check_companies,
+            "max_failures": max_failures,
+            "dry_run": dry_run,  # not an attribute: BaseOperator has a method of this name
+            "undo": undo,
+            "delimiter": delimiter,
+            "encoding": encoding,
+            "ignore_extra_columns": ignore_extra_columns,
+            "allow_no_rows": allow_no_rows,
+        }
+
+    @cached_property
+    def hook(self) -> Bitrix24Hook:
+        """The hook of the task's connection."""
+        from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+        return Bitrix24Hook(self.bitrix24_conn_id, max_wait=self.max_wait if self.deferrable else None)
 
     def run(self, context: Context) -> dict[str, Any]:
-        return self._go(context, TaskProgress(context))
+        return self._sync(context, TaskProgress(context))
 
     def execute_complete(
-        self, context: Context, event: Mapping[str, Any] | None = None, cursor: Any = None
+        self, context: Context, event: Mapping[str, Any] | None = None, state: Any = None
     ) -> Any:
         """
-        Go on after a deferred wait, at the cursor.
+        Go on after a deferred wait.
 
-        :raises AirflowFailException: the trigger sent something else than that the time has come.
+        :raises AirflowFailException: the trigger sent an unknown event.
         """
-        return self.fail_fast(self._go_on, context, event, cursor)
+        return self.fail_fast(self._resume, context, event, state)
 
-    def _go_on(self, context: Context, event: Any, cursor: Any) -> dict[str, Any]:
+    def _resume(self, context: Context, event: Any, state: Any) -> dict[str, Any]:
         if not isinstance(event, Mapping) or event.get("status") != "due":
             raise Bitrix24InputError(f"the trigger sent an unknown event: {event!r:.80}")
-        return self._go(context, TaskProgress(context, cursor))
+        return self._sync(context, TaskProgress(context, state))
 
-    def _go(self, context: Context, progress: TaskProgress) -> dict[str, Any]:
-        if self.deferrable:
-            self.hook.max_wait = LONGEST_SLEEP
+    def _sync(self, context: Context, progress: TaskProgress) -> dict[str, Any]:
         try:
             summary = self.hook.sync_contact_companies(
                 self._wanted(),
-                columns=self.columns,
-                mode=self.mode,  # type: ignore[arg-type]  # checked there
-                allow_empty=self.allow_empty,
-                check_companies=self.check_companies,
-                max_failures=self.max_failures,
-                report_path=self.report_path,
-                dry_run=self.plan_only,
-                undo=self.undo,
+                columns=None if is_missing(self.columns) else parse_list(self.columns, "columns"),
+                report_path=parse_optional_text(self.report_path, "report_path"),
                 progress=progress,
+                **self.options,  # type: ignore[arg-type]  # checked there
             )
         except Bitrix24SyncError as error:
-            context["ti"].xcom_push(key="return_value", value=error.summary)
+            if self.do_xcom_push:
+                context["ti"].xcom_push(key="return_value", value=error.summary)
             raise
         except Bitrix24OperatingLimitError as error:
             if not self.deferrable or error.retry_at is None:
                 raise
             self._wait_until(error.retry_at.isoformat(), progress)
-        self.log.info("Done: %s", {name: value for name, value in summary.items() if name != "failures"})
         return summary
 
-    def _wait_until(self, moment: str, progress: TaskProgress) -> None:
+    def _wait_until(self, moment: str, progress: TaskProgress) -> NoReturn:
         from airflow_provider_b24.triggers.wait import WaitUntilTrigger
 
-        self.log.info("The portal's operating time is used up; going on at %s, without a worker slot", moment)
+        self.log.info(
+            "The portal's operating time is used up. The task leaves its worker slot and goes on at %s",
+            moment,
+        )
         self.defer(
             trigger=WaitUntilTrigger(moment),
             method_name="execute_complete",
-            kwargs={"cursor": progress.load()},
+            kwargs={"state": progress.latest},
         )
 
     def _wanted(self) -> Any:
-        if self.bindings is None and self.bindings_path is None:
+        path = parse_optional_text(self.bindings_path, "bindings_path")
+        bindings = None if is_missing(self.bindings) else self.bindings
+        if bindings is None and path is None:
             raise Bitrix24InputError(
-                "there are neither bindings nor bindings_path; a task that returns nothing gives None"
+                "either bindings or bindings_path is required; a task that returns nothing gives None"
             )
-        if self.bindings is not None and self.bindings_path is not None:
-            raise Bitrix24InputError("give either bindings or bindings_path")
-        if self.bindings_path is None:
-            if self.undo:
+        if bindings is not None and path is not None:
+            raise Bitrix24InputError("bindings and bindings_path exclude one another")
+        if path is None:
+            if self.options["undo"]:
                 raise Bitrix24InputError("undo reads a report: give its path as bindings_path")
-            return self.bindings
-        from airflow_provider_b24.files.rows import storage_path
+            return bindings
+        from airflow_provider_b24.hooks.storage import parse_path
 
-        return storage_path(self.bindings_path, "bindings_path")
+        return parse_path(path, "bindings_path")

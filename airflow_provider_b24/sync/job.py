@@ -1,179 +1,193 @@
-"""A whole sync: input, companies, run, report, summary."""
+"""A whole sync: check the input, look up the companies, run, report, sum up."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+import logging
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.errors import Bitrix24InputError
-from airflow_provider_b24.files.rows import storage_path
-from airflow_provider_b24.rest.bulk import WINDOW_BATCHES
-from airflow_provider_b24.rest.calls import MAX_BATCH
-from airflow_provider_b24.sync.plan import Mode, Tally, parse_max_failures
+from airflow_provider_b24.crm.missing import MissingCompanies
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24OperatingLimitError
+from airflow_provider_b24.files.paths import StoragePath, permanent_reason
+from airflow_provider_b24.sync.checkpoint import Checkpoint, Cursor, NoProgress, Progress, SupersededError
+from airflow_provider_b24.sync.lines import Tally, sync_error
+from airflow_provider_b24.sync.options import SyncOptions
+from airflow_provider_b24.sync.progress_log import ProgressLog, counted, say_end
 from airflow_provider_b24.sync.report import Report
-from airflow_provider_b24.sync.run import Cursor, SyncRun
-from airflow_provider_b24.sync.source import Checked, MissingCompanies, Source, check
+from airflow_provider_b24.sync.run import SyncRun
+from airflow_provider_b24.sync.source import Checked, Source, check
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
 
-
-class Progress(Protocol):
-    """Where the cursor of a sync is kept between tries."""
-
-    run: str
-
-    def load(self) -> dict[str, Any] | None:
-        """Return what was saved last, if anything."""
-
-    def save(self, cursor: dict[str, Any]) -> None:
-        """Keep a small JSON object."""
-
-    def clear(self) -> None:
-        """Forget it: the run is over."""
+log = logging.getLogger(__name__)
 
 
-class NoProgress:
-    """Nothing is kept; a run starts at the beginning."""
-
-    run = ""
-
-    def load(self) -> dict[str, Any] | None:
-        return None
-
-    def save(self, cursor: dict[str, Any]) -> None:
-        pass
-
-    def clear(self) -> None:
-        pass
-
-
-class SyncJob:
+def sync(
+    client: Client,
+    wanted: Any,
+    options: SyncOptions,
+    *,
+    report_path: StoragePath | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """
-    One sync with all it needs; ``go`` returns the summary.
+    Bring the companies of any number of contacts to the wanted state; return the summary.
 
-    The parameters are those of ``Bitrix24Hook.sync_contact_companies``.
+    :param wanted: see ``Bitrix24Hook.sync_contact_companies``; a path instead of text for a file.
+    :param report_path: where the report is to be; ``.gz`` at the end compresses it.
+    :param progress: where the state is kept, so that a later try goes on where this one stopped.
+    :raises Bitrix24InputError: bad rows, or a report that cannot be written.
+    :raises Bitrix24SyncError: more contacts failed than ``max_failures``; its ``summary`` has the counts.
+    :raises Bitrix24Error: the portal stayed away; the state is saved.
     """
+    source = Source(wanted, options)
+    if report_path is not None and report_path == source.path:
+        raise Bitrix24InputError(f"the report would overwrite its input {report_path}")
+    meter = Meter(client)
+    checked = check(source, options) if source.rereadable else None
+    kept = NoProgress() if progress is None or checked is None else progress
+    key = _key(options, checked, client.host, kept)
+    checkpoint = Checkpoint(kept, key, meter.update)
+    checkpoint.start(client.clock.now())
+    meter.start(checkpoint.cursor)
+    report = None
+    if report_path is not None:
+        report = Report(report_path, key, kept, client.clock.now(), was_finished=checkpoint.was_finished)
+    try:
+        _run(client, source, options, checked, checkpoint, report)
+        return _finish(client, options, kept, checkpoint, report)
+    except BaseException as error:  # noqa: BLE001 - also of a task's timeout; raised again
+        _stopped(error, client, kept, checkpoint, report)
+        raise _explained(error, checkpoint, report) from None
 
-    def __init__(
-        self,
-        client: Client,
-        wanted: Any,
-        *,
-        columns: Sequence[str] | None,
-        mode: Mode,
-        allow_empty: bool,
-        check_companies: bool,
-        max_failures: int | float,
-        report_path: str | None,
-        dry_run: bool,
-        undo: bool,
-        progress: Progress | None,
-    ) -> None:
-        if mode not in ("diff", "replace"):
-            raise Bitrix24InputError(f"mode must be 'diff' or 'replace', got {mode!r:.80}")
-        for name, value in {
-            "allow_empty": allow_empty,
-            "check_companies": check_companies,
-            "dry_run": dry_run,
-            "undo": undo,
-        }.items():
-            if not isinstance(value, bool):  # e.g. an XComArg, which would count as true
-                raise Bitrix24InputError(f"{name} must be True or False, got {value!r:.80}")
+
+class Meter:
+    """Counts the requests and seconds of a run over all its tries."""
+
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._source = Source(wanted, columns, allow_empty=allow_empty, undo=undo)
-        self._mode: Mode = mode
-        self._ghosts = MissingCompanies(client) if check_companies else None
-        self._max_failures = parse_max_failures(max_failures)
-        self._report_path = None if report_path in (None, "") else storage_path(report_path, "report_path")
-        if self._report_path is not None and self._report_path == self._source.path:
-            raise Bitrix24InputError(f"the report would overwrite its input {self._report_path}")
-        self._dry_run = dry_run
-        self._options = (mode, allow_empty, check_companies, dry_run, undo)
-        self._progress = progress or NoProgress()
+        self._started = client.clock.now()
+        self._sent = client.requests
+        self._requests = 0
+        self._seconds = 0.0
 
-    def go(self) -> dict[str, Any]:
-        """
-        Carry it out.
+    def start(self, cursor: Cursor) -> None:
+        """Take over what earlier tries counted."""
+        self._requests, self._seconds = cursor.requests, cursor.seconds
 
-        :raises Bitrix24InputError: bad rows in a list or a file; nothing was written.
-        :raises Bitrix24SyncError: more contacts failed than ``max_failures``; its ``summary`` says all.
-        :raises Bitrix24Error: the portal stayed away; the cursor is saved.
-        """
-        started, requests = self._client.clock.now(), self._client.transport.requests
-        checked = check(self._source) if self._source.rereadable else None
-        if checked is not None and self._ghosts is not None:
-            self._ghosts.look_up(checked.companies)
-        run = self._prepare(checked)
-        tally = run.go(self._stream())
-        report = self._report.finish() if self._report is not None else None
-        summary = {
-            "contacts": tally.contacts,
-            "unchanged": tally.unchanged,
-            "written": tally.written,
-            "failed": tally.failed,
-            "unknown": tally.unknown,
-            "requests": self._client.transport.requests - requests,
-            "seconds": round(self._client.clock.now() - started, 3),
-            "failures": tally.failures,
-            "report_path": report,
-        }
-        if self._dry_run:
-            summary["planned"] = tally.planned
-        self._conclude(tally, report, summary)
-        return summary
+    def update(self, cursor: Cursor) -> None:
+        """Put the counts so far into the cursor."""
+        cursor.requests = self._requests + self._client.requests - self._sent
+        cursor.seconds = round(self._seconds + self._client.clock.now() - self._started, 3)
 
-    def _stream(self) -> Any:
-        if self._ghosts is None:
-            return self._source
-        if self._source.rereadable:
-            return self._ghosts.reject(self._source)
-        return self._ghosts.check_as_it_flows(self._source)
 
-    def _prepare(self, checked: Checked | None) -> SyncRun:
-        """Take up an earlier try of the same run over the same input, where there is one."""
-        self._run_name = name = "" if checked is None else self._name(checked)
-        saved = self._progress.load() if name else None
-        cursor = Cursor.from_json(saved["cursor"]) if saved and saved.get("name") == name else Cursor()
-        self._report = Report(self._report_path, name) if self._report_path is not None else None
-        before: dict[int, Any] = {}
-        if self._report is not None:
-            found = self._report.resume()
-            before = found.before
-            if found.done != cursor.done:  # only what the report holds may be passed over
-                cursor.ahead = {}
-            if found.done:
-                window = WINDOW_BATCHES * self._client.transport.config.max_parallel * MAX_BATCH
-                cursor.touched = max(cursor.touched, found.done + window + MAX_BATCH)
-            cursor.done, cursor.tally = found.done, found.tally
-        return SyncRun(
-            self._client,
-            mode=self._mode,
-            dry_run=self._dry_run,
-            cursor=cursor,
-            report=self._report,
-            before=before,
-            save=(lambda one: self._progress.save({"name": name, "cursor": one.to_json()})) if name else None,
-            total=None if checked is None else checked.contacts,
-        )
+def _key(options: SyncOptions, checked: Checked | None, host: str, progress: Progress) -> str:
+    """What a run is given; the state of a run that was given something else is not used."""
+    if checked is None:
+        return ""
+    how = (options.mode, options.allow_empty, options.check_companies, options.dry_run, options.undo)
+    text = f"{progress.run}|{how}|{checked.fingerprint}|{host}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def _name(self, checked: Checked) -> str:
-        """What this run is: the task's run, its options and its input; empty if nothing can be resumed."""
-        if not self._progress.run:
-            return ""
-        text = f"{self._progress.run}|{self._options}|{checked.fingerprint}|{self._client.transport.host}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def _conclude(self, tally: Tally, report: str | None, summary: dict[str, Any]) -> None:
-        if not tally.exceeds(self._max_failures):
-            self._progress.clear()
-            return
-        error = tally.error(self._max_failures, report)
-        error.summary = summary
-        if error.temporary and self._mode == "replace":
-            # The next try reads everything this one may have written, and writes only what is missing.
-            self._progress.save({"name": self._run_name, "cursor": Cursor(touched=tally.contacts).to_json()})
-        else:
-            self._progress.clear()
-        raise error
+def _run(
+    client: Client,
+    source: Source,
+    options: SyncOptions,
+    checked: Checked | None,
+    checkpoint: Checkpoint,
+    report: Report | None,
+) -> None:
+    journal = None if report is None else report.journal
+    done = checkpoint.cursor.tally.contacts if journal is None else len(journal.finished)
+    log.info(
+        "Syncing %s from %s to %s, mode %s%s%s%s",
+        "contacts" if checked is None else counted(checked.contacts),
+        *(source, client.host, options.mode),
+        ", undo" if options.undo else "",
+        ", dry run" if options.dry_run else "",
+        f"; {counted(done)} already finished by an earlier try" if done else "",
+    )
+    missing = MissingCompanies(client.bulk) if options.check_companies else None
+    if missing is not None and checked is not None:
+        missing.look_up(checked.companies)
+    run = SyncRun(
+        client,
+        options,
+        checkpoint=checkpoint,
+        journal=journal,
+        missing=missing,
+        progress=ProgressLog(client.clock, None if checked is None else checked.contacts, done),
+    )
+    run.run(source)
+
+
+def _finish(
+    client: Client, options: SyncOptions, progress: Progress, checkpoint: Checkpoint, report: Report | None
+) -> dict[str, Any]:
+    """Write the report, sum up, and decide whether too much failed."""
+    checkpoint.check()
+    tally = checkpoint.cursor.tally if report is None else report.write()
+    last_line = checkpoint.cursor.line
+    checkpoint.measure()
+    summary = _summary(tally, checkpoint.cursor, options, report)
+    say_end(client.host, tally, summary)
+    failed = tally.exceeds(options.max_failures)
+    again = failed and tally.temporary > 0 and progress.retries_left
+    if again:  # the next try repeats what may pass; without a report it finds out by reading
+        touched = last_line if options.mode == "replace" else 0
+        cursor = checkpoint.cursor
+        checkpoint.cursor = Cursor(touched=touched, requests=cursor.requests, seconds=cursor.seconds)
+        checkpoint.save()
+    else:
+        checkpoint.finish()
+    if report is not None:
+        report.close(finished=True, resumed=again)
+    if failed:
+        raise sync_error(tally, options.max_failures, summary)
+    return summary
+
+
+def _summary(tally: Tally, cursor: Cursor, options: SyncOptions, report: Report | None) -> dict[str, Any]:
+    counts = tally.counts
+    listed = ("contact_id", "code", "description")
+    summary = {
+        "contacts": tally.contacts,
+        **{status: counts[status] for status in ("unchanged", "written", "failed", "unknown")},
+        "requests": cursor.requests,
+        "seconds": cursor.seconds,
+        "failures": [{name: failure[name] for name in listed} for failure in tally.failures],
+        "report_path": None if report is None else str(report.path),
+    }
+    return {**summary, "planned": counts["planned"]} if options.dry_run else summary
+
+
+def _stopped(
+    error: BaseException, client: Client, progress: Progress, checkpoint: Checkpoint, report: Report | None
+) -> None:
+    """Say how far the run came; leave what the next try needs, and nothing if there will be none."""
+    if isinstance(error, SupersededError) or getattr(error, "summary", None):
+        return
+    deferred = isinstance(error, Bitrix24OperatingLimitError) and client.max_wait is not None
+    permanent = (isinstance(error, Bitrix24Error) and not error.temporary) or permanent_reason(error)
+    again = deferred or (progress.retries_left and not permanent)
+    tally = checkpoint.cursor.tally
+    log.warning(
+        "Stopped after %s: %d written, %d unchanged, %d failed%s",
+        *(counted(tally.contacts), tally.counts["written"], tally.counts["unchanged"], tally.bad),
+        "; the next try goes on there" if again else "",
+    )
+    if report is not None:
+        report.close(finished=False, resumed=bool(again))
+
+
+def _explained(error: BaseException, checkpoint: Checkpoint, report: Report | None) -> BaseException:
+    """A storage's permanent refusal on the way, as one sentence; every other error as it is."""
+    reason = None if isinstance(error, Bitrix24Error) else permanent_reason(error)
+    if report is None or reason is None or not isinstance(error, OSError):
+        return error
+    return Bitrix24InputError(
+        f"the report {report.path} cannot be written: {reason}. {checkpoint.cursor.tally.counts['written']} "
+        f"contacts are recorded as written; the state before each write is in {report.folder}"
+    )

@@ -1,32 +1,24 @@
-"""
-Wanted and current state in, steps and a report out; nothing here talks to anybody.
-"""
+"""Wanted and current state in, the calls to make out; nothing here talks to anybody."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
 
 from airflow_provider_b24.crm import contact_company
-from airflow_provider_b24.crm.bindings import CompanyBinding, primary_company, to_wire
-from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24SyncError
-from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.sync.wanted import Wanted
+from airflow_provider_b24.crm.bindings import CompanyBinding, primary_company
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call
 
-Mode = Literal["diff", "replace"]
-Status = Literal["unchanged", "written", "failed", "unknown", "planned"]
+SORT_STEP = 10  # between the SORT of a new binding and the highest one, by the documented rule
 
-SORT_STEP = 10  # the portal's own distance of a new binding to the last one
-LISTED_FAILURES = 20  # in the summary; the report names all
-DESCRIPTION = 90  # characters of a failure's text in the summary, so that it stays under 4 KB
+CHUNK_CONTACTS = 2_500
+CHUNK_BATCHES = 2  # of writes in a chunk for each request in flight: what is read again after a stop
 
 
 def difference(
     wanted: Sequence[CompanyBinding], current: Sequence[CompanyBinding]
 ) -> list[CompanyBinding] | None:
     """
-    Return the bindings to write, every field said outright, or None if the contact has them already.
+    Return the bindings to write, every field stated, or None if the contact has them already.
 
     By the documented rules: the first item is primary if none is marked; a binding that exists keeps its
     SORT, a new one gets the highest + 10. https://apidocs.bitrix24.com/api-reference/crm/contacts/company/
@@ -35,113 +27,95 @@ def difference(
         return [] if current else None
     known = {binding.company_id: binding for binding in current}
     primary = primary_company(wanted)
-    highest = max([binding.sort or 0 for binding in (*current, *wanted)])
+    if len(known) == len(wanted) and all(_has(known, one, one.company_id == primary) for one in wanted):
+        return None
+    highest = max([0, *(binding.sort or 0 for binding in (*current, *wanted))])
     full = []
-    for binding in wanted:
-        sort = binding.sort
-        if sort is None and binding.company_id in known:
-            sort = known[binding.company_id].sort
-        if not sort:
+    for one in wanted:
+        sort = one.sort
+        if sort is None and one.company_id in known:
+            sort = known[one.company_id].sort
+        if sort is None or (one.sort is None and sort <= 0):  # items.set would replace it anyway
             highest += SORT_STEP
             sort = highest
-        full.append(CompanyBinding(binding.company_id, binding.company_id == primary, sort))
-    return None if {one.company_id: one for one in full} == known else full
+        full.append(CompanyBinding(one.company_id, one.company_id == primary, sort))
+    return full
 
 
-def write(contact_id: int, bindings: Sequence[CompanyBinding]) -> Call:
+def _has(known: Mapping[int, CompanyBinding], one: CompanyBinding, is_primary: bool) -> bool:
+    now = known.get(one.company_id)
+    return now is not None and now.is_primary == is_primary and one.sort in (None, now.sort)
+
+
+def first_write(contact_id: int, target: Sequence[CompanyBinding]) -> Call:
     """The call that makes these the contact's companies; a batch cannot carry an empty list."""
-    if not bindings:
+    if not target:
         return contact_company.clear_companies(contact_id)
-    return contact_company.set_companies(contact_id, bindings)
+    return contact_company.set_companies(contact_id, target)
 
 
-def parse_max_failures(value: Any) -> int | float:
+def is_odd(target: Sequence[CompanyBinding], current: Sequence[CompanyBinding] | None) -> bool:
     """
-    Read ``max_failures``: a count (int), or a share (float between 0 and 1).
+    Whether ``items.set`` may store something else than these.
 
-    :raises Bitrix24InputError: anything else.
+    It may replace a SORT of 0 or below, and leave a second primary company as it is.
+
+    :param current: the contact's companies now, if they were read.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value:
-        raise Bitrix24InputError(f"max_failures must be a count or a share, got {value!r:.80}")
-    if isinstance(value, float) and value > 1:
-        raise Bitrix24InputError(f"max_failures as a share lies between 0 and 1, got {value!r}")
-    return value
+    return any(one.sort is not None and one.sort <= 0 for one in target) or (
+        current is not None and sum(bool(one.is_primary) for one in current) > 1
+    )
 
 
-def report_line(
-    wanted: Wanted | None,
-    line: int,
-    contact_id: int | None,
-    fate: str,
-    before: Sequence[CompanyBinding] | None,
-    error: Bitrix24Error | None,
-) -> dict[str, Any]:
-    """One contact's line of the report."""
-    return {
-        "contact_id": contact_id,
-        "line": line,
-        "outcome": fate,
-        "wanted": None if wanted is None else to_wire(wanted.bindings),
-        "before": None if before is None else to_wire(before),
-        "error": None if error is None else describe(error),
-    }
-
-
-def describe(error: Bitrix24Error) -> dict[str, Any]:
-    """An error as plain JSON."""
-    return {"code": error.code, "description": error.description, "temporary": error.temporary}
-
-
-@dataclass
-class Tally:
-    """What became of the contacts so far."""
-
-    unchanged: int = 0
-    written: int = 0
-    failed: int = 0
-    unknown: int = 0
-    planned: int = 0
-    temporary: int = 0
-    failures: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def contacts(self) -> int:
-        return self.unchanged + self.written + self.failed + self.unknown + self.planned
-
-    @property
-    def failed_or_unknown(self) -> int:
-        return self.failed + self.unknown
-
-    def add(self, line: dict[str, Any]) -> None:
-        """Count one line of the report."""
-        fate = line["outcome"]
-        setattr(self, fate, getattr(self, fate) + 1)
-        error = line["error"]
-        if fate not in ("failed", "unknown") or error is None:
-            return
-        self.temporary += bool(error["temporary"])
-        if len(self.failures) < LISTED_FAILURES:
-            text = error["description"]
-            self.failures.append(
-                {
-                    "contact_id": line["contact_id"],
-                    "code": error["code"][:40],
-                    "description": text if len(text) <= DESCRIPTION else f"{text[: DESCRIPTION - 1]}…",
-                }
+def repair_writes(contact_id: int, target: Sequence[CompanyBinding]) -> list[Call]:
+    """The calls that store an odd target, one after the other: only ``add`` keeps any SORT."""
+    primary = primary_company(target)
+    above_zero = [one for one in target if one.sort is None or one.sort > 0]
+    return [
+        contact_company.clear_companies(contact_id),
+        *([contact_company.set_companies(contact_id, above_zero)] if above_zero else []),
+        *(
+            contact_company.add_company(
+                contact_id, CompanyBinding(one.company_id, one.company_id == primary, one.sort)
             )
+            for one in target
+            if one.sort is not None and one.sort <= 0
+        ),
+    ]
 
-    def exceeds(self, max_failures: int | float) -> bool:
-        """Whether more contacts failed than allowed."""
-        allowed = max_failures * self.contacts if isinstance(max_failures, float) else max_failures
-        return self.failed_or_unknown > allowed
 
-    def error(self, max_failures: int | float, report: str | None) -> Bitrix24SyncError:
-        """The error of a run in which too many failed: permanent if each of them is."""
-        first = self.failures[0] if self.failures else {}
-        where = f"; the report is {report}" if report else ""
-        return Bitrix24SyncError(
-            f"{self.failed_or_unknown} of {self.contacts} contacts failed, more than max_failures="
-            f"{max_failures}; the first is contact {first.get('contact_id')}: "
-            f"{first.get('description')}{where}",
-            temporary=self.temporary > 0,
-        )
+def cannot_restore(state: Sequence[CompanyBinding]) -> str | None:
+    """Return why a state that was read cannot be written back, or None."""
+    primaries = sum(bool(one.is_primary) for one in state)
+    if not state or primaries == 1:
+        return None
+    how_many = f"{primaries} primary companies" if primaries else "companies but no primary one"
+    return f"the contact had {how_many} before, which no REST method can write"
+
+
+def chunk_writes(parallel: int) -> int:
+    """How many writes a chunk should hold."""
+    return CHUNK_BATCHES * parallel * MAX_BATCH
+
+
+def portion(contacts: int, pending: int, seen: int, differed: int, parallel: int) -> int:
+    """
+    Return how many contacts to read next for a chunk; 0 if it is large enough.
+
+    A chunk is closed at ``CHUNK_CONTACTS`` contacts, or when it has writes for two batches per request in
+    flight: these contacts are read again if the run stops before they are written.
+
+    :param contacts: in the chunk so far.
+    :param pending: writes among them.
+    :param seen: contacts read in the whole run.
+    :param differed: those of them that differed.
+    """
+    least = parallel * MAX_BATCH
+    room = CHUNK_CONTACTS - contacts
+    if not seen:
+        return min(least, room)
+    wanted = chunk_writes(parallel) - pending
+    expected = wanted * seen // max(differed, 1) // MAX_BATCH * MAX_BATCH
+    if contacts and expected < least:
+        return 0
+    return max(0, min(max(expected, least), room))

@@ -1,304 +1,332 @@
-"""Carries out a sync: reads, decides, writes, reports, and can be taken up where it stopped."""
+"""
+Carries out a sync, chunk by chunk: read, plan, note the state before, write, report, save how far it is.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.crm.bindings import CompanyBinding, parse_rows, to_wire
-from airflow_provider_b24.crm.contact_company import get_companies
-from airflow_provider_b24.errors import Bitrix24ApiError, Bitrix24Error, Bitrix24InputError
-from airflow_provider_b24.rest.calls import MAX_BATCH, Call
-from airflow_provider_b24.sync.plan import Mode, Status, Tally, difference, report_line, write
-from airflow_provider_b24.sync.report import Report
-from airflow_provider_b24.sync.wanted import Rejected, Wanted
+from airflow_provider_b24.crm.bindings import CompanyBinding
+from airflow_provider_b24.crm.contact_company import confirm_write, get_companies
+from airflow_provider_b24.crm.missing import MissingCompanies, missing_company
+from airflow_provider_b24.errors import (
+    Bitrix24ApiError,
+    Bitrix24Error,
+    Bitrix24InputError,
+    Bitrix24OperatingLimitError,
+)
+from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.sync.checkpoint import Checkpoint
+from airflow_provider_b24.sync.journal import Journal
+from airflow_provider_b24.sync.lines import Status, report_line
+from airflow_provider_b24.sync.options import SyncOptions
+from airflow_provider_b24.sync.plan import (
+    cannot_restore,
+    chunk_writes,
+    difference,
+    first_write,
+    is_odd,
+    portion,
+    repair_writes,
+)
+from airflow_provider_b24.sync.progress_log import ProgressLog
+from airflow_provider_b24.sync.wanted import Rejected, Wanted, parse_state
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.replies import Outcome
 
-log = logging.getLogger(__name__)
-
-MOST_PENDING = 10_000  # contacts that may wait behind an unfinished one before a batch leaves underfilled
-AHEAD = 2_000  # contacts of replace mode that are noted as touched before any of them is
-CHECKPOINT_SECONDS = 3.0
-_READ = "crm.contact.company.items.get"
-PROGRESS_SECONDS = 5.0
+_ADD = "crm.contact.company.add"
 
 
-@dataclass
-class Cursor:
-    """
-    How far a sync has come; plain JSON, small.
+class PlannedContact:
+    """One contact of a chunk."""
 
-    :ivar done: contacts at the head of the input that are finished.
-    :ivar touched: contacts at the head of the input that may have been written.
-    :ivar ahead: what became of finished contacts behind the first unfinished one, by position.
-    :ivar tally: the counts of the finished ones.
-    """
+    __slots__ = ("before", "calls", "error", "item", "odd_target", "status")
 
-    done: int = 0
-    touched: int = 0
-    tally: Tally = field(default_factory=Tally)
-    ahead: dict[int, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "ahead": {str(position): fate for position, fate in self.ahead.items()}}
-
-    @classmethod
-    def from_json(cls, stored: Any) -> Cursor:
-        """Read what ``to_json`` wrote; the text of another version of this package counts as none."""
-        try:
-            ahead = {int(position): fate for position, fate in stored["ahead"].items()}
-            return cls(stored["done"], stored["touched"], Tally(**stored["tally"]), ahead)
-        except (TypeError, ValueError, LookupError, AttributeError):
-            return cls()
-
-
-class _Entry:
-    """One contact on its way."""
-
-    __slots__ = ("before", "contact_id", "error", "fate", "line", "position", "wanted")
-
-    def __init__(self, position: int, item: Wanted | Rejected) -> None:
-        self.position = position
-        self.line = item.line
-        self.contact_id = item.contact_id
-        self.wanted = item if isinstance(item, Wanted) else None
-        self.before: list[CompanyBinding] | None = None
-        self.fate: Status | None = None
+    def __init__(self, item: Wanted | Rejected) -> None:
+        self.item = item
+        self.before: tuple[CompanyBinding, ...] | None = None
+        self.calls: list[Call] = []
+        self.odd_target: list[CompanyBinding] | None = None
+        self.status: Status | None = None
         self.error: Bitrix24Error | None = None
         if isinstance(item, Rejected):
             self.end("failed", Bitrix24InputError(item.reason))
 
-    def end(self, fate: Status, error: Bitrix24Error | None = None) -> None:
-        self.fate, self.error = fate, error
+    def end(self, status: Status, error: Bitrix24Error | None = None) -> None:
+        """Give the contact its result."""
+        self.status, self.error = status, error
+
+    def line(self) -> dict[str, Any]:
+        """Its line of the report."""
+        wanted = self.item.bindings if isinstance(self.item, Wanted) else None
+        return report_line(
+            self.item.line,
+            self.item.contact_id,
+            self.status or "failed",
+            wanted=wanted,
+            before=self.before,
+            error=self.error,
+        )
 
 
 class SyncRun:
     """
-    One run over a stream of contacts; ``go`` once.
+    One try of a sync over a stream of contacts.
 
     :param client: the portal.
-    :param mode: ``diff`` reads each contact and writes only differences, ``replace`` writes unread.
-    :param dry_run: decide and report, write nothing.
-    :param cursor: where an earlier try stopped.
-    :param report: where each contact's line goes.
-    :param before: by contact, the state that an earlier try noted before it wrote.
-    :param save: called with the cursor every few seconds, and before replace mode touches new contacts.
-    :param total: number of contacts, for the progress in the log, if known.
+    :param options: how it is done.
+    :param checkpoint: where it is saved how far the sync is.
+    :param journal: where the state before and the results are written down, if there is a report.
+    :param missing: the companies that the portal does not show, if they are checked.
+    :param progress: what is said on the way.
     """
 
     def __init__(
         self,
         client: Client,
+        options: SyncOptions,
         *,
-        mode: Mode = "diff",
-        dry_run: bool = False,
-        cursor: Cursor | None = None,
-        report: Report | None = None,
-        before: dict[int, Any] | None = None,
-        save: Callable[[Cursor], None] | None = None,
-        total: int | None = None,
+        checkpoint: Checkpoint,
+        journal: Journal | None,
+        missing: MissingCompanies | None,
+        progress: ProgressLog,
     ) -> None:
-        self.cursor = cursor or Cursor()
-        self.ended: Bitrix24Error | None = None
         self._client = client
-        self._clock = client.clock
-        self._mode = mode
-        self._dry_run = dry_run
-        self._report = report
-        self._save = save
-        self._total = total
-        self._before = before or {}
-        self._already = dict(self.cursor.ahead)
-        self._uncertain = self.cursor.touched  # of an earlier try: read these, even in replace mode
-        self._pending: deque[_Entry] = deque()
-        self._writes: deque[tuple[_Entry, Call]] = deque()
-        self._sent: deque[tuple[_Entry, Wanted | None]] = deque()  # a read is sent for what is wanted
-        self._reads_under_way = 0
-        self._started = self._saved = self._said = self._clock.now()
-        self._done_before = self.cursor.done
-        self._stream: Iterator[Wanted | Rejected] = iter(())
-        self._exhausted = False
+        self._options = options
+        self._checkpoint = checkpoint
+        self._journal = journal
+        self._missing = missing
+        self._progress = progress
+        self._seen = 0
+        self._differed = 0
 
-    def go(self, stream: Iterable[Wanted | Rejected]) -> Tally:
+    def run(self, stream: Iterable[Wanted | Rejected]) -> None:
         """
-        Bring every contact of the stream to its wanted state.
+        Bring every contact of the stream to its wanted state; the results are in the cursor and the journal.
 
         :raises Bitrix24Error: the portal stayed away, refused the credentials, or dictates a longer wait than
-            the client sleeps through; ``cursor`` tells where to go on.
+            the client sleeps through; the next try goes on behind what is finished.
+        :raises SupersededError: another try has taken over.
         """
-        self._stream = islice(iter(stream), self.cursor.done, None)
-        while self.ended is None and not (self._exhausted and not self._writes):
-            for outcome in self._client.bulk(self._calls()):
-                self._arrived(outcome)
-                self._finish_head()
-            self._finish_head()
-        self.cursor.ahead = {
-            entry.position: entry.fate for entry in self._pending if entry.fate in ("written", "unchanged")
-        }
-        self._checkpoint()
-        if self.ended is not None:
-            raise self.ended
-        return self.cursor.tally
+        contacts = self._open_contacts(stream)
+        while True:
+            chunk, ended = self._read_chunk(contacts)
+            if not chunk:
+                break
+            # What was read is written even if a limit stops the reading: it need not be read again.
+            if ended is None or isinstance(ended, Bitrix24OperatingLimitError):
+                ended = self._write_chunk(chunk) or ended
+            self._record(chunk)
+            if ended is not None:
+                raise ended
 
-    def _calls(self) -> Iterator[Call]:
-        """
-        The calls of the run, as the client asks for them: reads and writes in groups of a whole batch.
+    def _open_contacts(self, stream: Iterable[Wanted | Rejected]) -> Iterator[Wanted | Rejected]:
+        """The contacts that no try before has finished."""
+        if self._journal is not None:
+            finished = self._journal.finished
+            return (item for item in stream if item.line not in finished)
+        cursor = self._checkpoint.cursor
+        line, done = cursor.line, frozenset(cursor.done)
+        return (item for item in stream if item.line > line and item.line not in done)
 
-        Writes that do not fill one wait for more, until too many contacts wait behind them.
-        """
-        while self.ended is None:
-            if len(self._writes) >= MAX_BATCH or (
-                self._writes
-                and (len(self._pending) >= MOST_PENDING or (self._exhausted and not self._reads_under_way))
-            ):
-                yield from self._write_group()
-            elif self._exhausted:
+    # Reading and planning
+
+    def _read_chunk(
+        self, contacts: Iterator[Wanted | Rejected]
+    ) -> tuple[list[PlannedContact], Bitrix24Error | None]:
+        chunk: list[PlannedContact] = []
+        ended: Bitrix24Error | None = None
+        while ended is None and (size := self._portion(chunk)):
+            new = [PlannedContact(item) for item in islice(contacts, size)]
+            if not new:
+                break
+            chunk += new
+            if self._missing is not None:
+                self._reject_missing(new, self._missing)
+            unread = []
+            for one in new:
+                if one.status is None and not self._is_read(one):
+                    self._plan(one, None)
+                elif one.status is None:
+                    unread.append(one)
+            self._advance(sum(one.status is not None for one in new))
+            ended = self._read(unread)
+        return chunk, ended
+
+    def _portion(self, chunk: list[PlannedContact]) -> int:
+        parallel = self._client.max_parallel
+        if self._options.mode == "replace" and not self._options.dry_run:
+            return 0 if chunk else chunk_writes(parallel)
+        pending = sum(bool(one.calls) for one in chunk)
+        return portion(len(chunk), pending, self._seen, self._differed, parallel)
+
+    def _is_read(self, one: PlannedContact) -> bool:
+        if self._options.mode == "diff":
+            return True
+        if self._journal is not None and one.item.line in self._journal.noted:
+            return True
+        return one.item.line <= self._checkpoint.cursor.touched
+
+    def _reject_missing(self, contacts: list[PlannedContact], missing: MissingCompanies) -> None:
+        wanted = [(one, one.item) for one in contacts if isinstance(one.item, Wanted)]
+        missing.look_up(binding.company_id for _, item in wanted for binding in item.bindings)
+        for one, item in wanted:
+            if (company := missing.first_in(item.bindings)) is not None:
+                one.end("failed", Bitrix24InputError(missing_company(company)))
+
+    def _read(self, contacts: list[PlannedContact]) -> Bitrix24Error | None:
+        """Read the companies of contacts and plan what to write; return the error that ended the run."""
+        ended: Bitrix24Error | None = None
+        calls = (get_companies(one.item.contact_id or 0) for one in contacts)
+        for one, outcome in zip(contacts, self._client.bulk(calls), strict=True):
+            if outcome.ended_run:  # not this contact's failure; the next try reads it again
+                ended = ended or outcome.error
+            elif outcome.error is not None:
+                one.end("failed", outcome.error)
+            elif (current := parse_state(outcome.result)) is None:
+                error = "the answer does not hold bindings"
+                one.end("failed", Bitrix24ApiError(error, method=outcome.call.method))
+            else:
+                self._plan(one, current)
+            if one.status is not None:
+                self._advance(1)
+        self._seen += len(contacts)
+        self._differed += sum(bool(one.calls) for one in contacts)
+        return ended
+
+    def _plan(self, one: PlannedContact, current: tuple[CompanyBinding, ...] | None) -> None:
+        """Decide what to write, if anything."""
+        item = one.item
+        assert isinstance(item, Wanted)  # noqa: S101 - others have a status
+        target: list[CompanyBinding] | None = list(item.bindings)
+        if current is not None:
+            if self._options.mode == "diff":
+                one.before = current
+            if item.exact:
+                target = None if set(item.bindings) == set(current) else target
+            else:
+                target = difference(item.bindings, current)
+        reason = cannot_restore(item.bindings) if item.exact else None
+        if target is None:
+            # In replace mode only what an earlier try may have written is read.
+            one.end("unchanged" if self._options.mode == "diff" else "written")
+        elif reason is not None:
+            one.end("failed", Bitrix24InputError(reason))
+        elif self._options.dry_run:
+            one.end("planned")
+        else:
+            one.calls = [first_write(item.contact_id, target)]
+            one.odd_target = target if is_odd(target, current) else None
+
+    # Writing
+
+    def _write_chunk(self, chunk: list[PlannedContact]) -> Bitrix24Error | None:
+        """Write what is planned; return the error that ended the run."""
+        pending = [one for one in chunk if one.status is None and one.calls]
+        if not pending:
+            return None
+        self._announce(pending)
+        ended = self._send(pending)
+        odd = [one for one in pending if one.status == "written" and one.odd_target is not None]
+        if odd and ended is None:
+            ended = self._repair(odd)
+        return ended
+
+    def _send(self, contacts: list[PlannedContact]) -> Bitrix24Error | None:
+        """Send the calls of contacts, of each contact one after the other."""
+        ended: Bitrix24Error | None = None
+        step = 0
+        while contacts and ended is None:
+            calls = (one.calls[step] for one in contacts)
+            for one, outcome in zip(contacts, self._client.bulk(calls), strict=True):
+                if outcome.ended_run:  # the next try reads it again and writes what still differs
+                    ended = ended or outcome.error
+                else:
+                    self._written(one, outcome, is_last=step + 1 == len(one.calls))
+            step += 1
+            contacts = [one for one in contacts if one.status is None]
+        return ended
+
+    def _repair(self, contacts: list[PlannedContact]) -> Bitrix24Error | None:
+        """Look what ``items.set`` has stored of odd targets, and store the rest by other calls."""
+        ended, differing = self._differing(contacts)
+        for one in differing:
+            one.status = None
+            one.calls = repair_writes(one.item.contact_id or 0, one.odd_target or [])
+        ended = ended or self._send(differing)
+        if ended is None:
+            ended, differing = self._differing([one for one in differing if one.status == "written"])
+            for one in differing:
+                one.end("failed", Bitrix24ApiError("the portal stored other bindings than it was sent"))
+        return ended
+
+    def _differing(self, contacts: list[PlannedContact]) -> tuple[Bitrix24Error | None, list[PlannedContact]]:
+        """Read contacts that were written; return those whose bindings are not as they were sent."""
+        ended: Bitrix24Error | None = None
+        found = []
+        calls = (get_companies(one.item.contact_id or 0) for one in contacts)
+        for one, outcome in zip(contacts, self._client.bulk(calls), strict=True):
+            current = None if outcome.error is not None else parse_state(outcome.result)
+            if outcome.ended_run:
+                ended = ended or outcome.error
+                one.status = None
+            elif current is None:
+                one.end("unknown", outcome.error or Bitrix24ApiError("the answer does not hold bindings"))
+            elif difference(one.odd_target or (), current) is not None:
+                found.append(one)
+        return ended, found
+
+    def _announce(self, pending: list[PlannedContact]) -> None:
+        """Before anything is written: make sure that this try may, and note what is about to change."""
+        self._check_current()
+        if self._journal is not None:
+            self._journal.note(
+                (one.item.line, one.item.contact_id or 0, one.line()["before"]) for one in pending
+            )
+        elif self._options.mode == "replace":
+            self._checkpoint.cursor.touched = pending[-1].item.line
+            self._checkpoint.save()
+
+    def _written(self, one: PlannedContact, outcome: Outcome, *, is_last: bool) -> None:
+        error = outcome.error
+        if error is None and outcome.call.method != _ADD:  # which answers false if it is bound already
+            try:
+                confirm_write(outcome.result, outcome.call.method)
+            except Bitrix24Error as unconfirmed:
+                one.end("unknown", unconfirmed)
                 return
-            else:
-                yield from self._next_group()
+        if error is not None:
+            one.end("unknown" if outcome.status == "unknown" else "failed", error)
+        elif is_last:
+            one.end("written")
+        if one.status is not None:
+            self._advance(1)
 
-    def _write_group(self) -> Iterator[Call]:
-        group = [self._writes.popleft() for _ in range(min(MAX_BATCH, len(self._writes)))]
-        self._announce([entry for entry, _ in group])
-        for entry, call in group:
-            self._sent.append((entry, None))
-            yield call
+    # Recording
 
-    def _next_group(self) -> Iterator[Call]:
-        items = list(islice(self._stream, MAX_BATCH))
-        self._exhausted = len(items) < MAX_BATCH
-        for item in items:
-            entry = _Entry(self._next_position(), item)
-            self._pending.append(entry)
-            if isinstance(item, Rejected):
-                continue
-            if earlier := self._already.pop(entry.position, None):
-                self._recall(entry, "written" if earlier == "written" else "unchanged")
-            elif self._mode == "diff" or entry.position < self._uncertain:
-                self._sent.append((entry, item))
-                self._reads_under_way += 1
-                yield get_companies(item.contact_id)
-            else:
-                self._decide(entry, list(item.bindings))
-        self._finish_head()
-
-    def _next_position(self) -> int:
-        return self._pending[-1].position + 1 if self._pending else self.cursor.done
-
-    def _announce(self, group: list[_Entry]) -> None:
-        """Before anything is written: note that it may be."""
-        if self._report is not None and self._mode == "diff":
-            for entry in group:
-                if entry.contact_id not in self._before:
-                    self._report.about_to_write(entry.contact_id or 0, to_wire(entry.before or []))
-            self._report.flush()
-        last = max(entry.position for entry in group)
-        if self._mode == "replace" and last >= self.cursor.touched:
-            self.cursor.touched = last + AHEAD
-            self._checkpoint()
-
-    def _arrived(self, outcome: Outcome) -> None:
-        entry, wanted = self._sent.popleft()
-        if wanted is not None:
-            self._reads_under_way -= 1
-        if outcome.ended_run:  # not this contact's failure; the next try takes it up again
-            self.ended = self.ended or outcome.error
-        elif not outcome.ok:
-            entry.end(
-                "unknown" if wanted is None and outcome.status == "unknown" else "failed", outcome.error
-            )
-        elif wanted is None and outcome.result:
-            entry.end("written")
-        elif wanted is None:
-            text = f"the portal answered {outcome.result!r:.40} to a write, neither done nor refused"
-            entry.end("unknown", Bitrix24ApiError(text, method=outcome.call.method))
-        else:
-            self._compare(entry, wanted, outcome.result)
-
-    def _compare(self, entry: _Entry, wanted: Wanted, result: Any) -> None:
-        try:
-            current = parse_rows(result)
-        except (TypeError, ValueError, KeyError, AttributeError):
-            entry.end("failed", Bitrix24ApiError("the portal's answer holds no bindings", method=_READ))
-            return
-        target = difference(wanted.bindings, current)
-        if self._mode == "diff":
-            known = self._before.get(entry.contact_id or 0)  # an earlier try may have changed it since
-            entry.before = current if known is None else parse_rows(known)
-        if target is not None:
-            self._decide(entry, target)
-        elif entry.contact_id in self._before or self._mode == "replace":
-            self._recall(entry, "written")
-        else:
-            entry.end("unchanged")
-
-    def _recall(self, entry: _Entry, fate: Status) -> None:
-        """An earlier try finished this contact, or wrote it and died before the answer."""
-        before = self._before.get(entry.contact_id or 0)
-        entry.before = None if before is None else parse_rows(before)
-        entry.end(fate)
-
-    def _decide(self, entry: _Entry, target: list[CompanyBinding]) -> None:
-        if self._dry_run:
-            entry.end("planned")
-        else:
-            self._writes.append((entry, write(entry.contact_id or 0, target)))
-
-    def _finish_head(self) -> None:
-        """Take finished contacts off the head, so that the report and the cursor follow the input."""
-        finished = 0
-        while self._pending and self._pending[0].fate is not None:
-            entry = self._pending.popleft()
-            line = report_line(
-                entry.wanted, entry.line, entry.contact_id, entry.fate or "", entry.before, entry.error
-            )
-            self.cursor.tally.add(line)
-            self.cursor.done += 1
-            finished += 1
-            if self._report is not None:
-                self._report.add(line)
-        if finished:
-            if self._report is not None:
-                self._report.flush()
-            self._now_and_then()
-
-    def _now_and_then(self) -> None:
-        now = self._clock.now()
-        if now - self._saved >= CHECKPOINT_SECONDS:
-            self._checkpoint()
-        if now - self._said >= PROGRESS_SECONDS:
-            self._said = now
-            self._say_progress(now)
-
-    def _checkpoint(self) -> None:
-        self._saved = self._clock.now()
-        if self._report is not None:
-            self._report.checkpoint()
-        if self._save is not None:
-            self._save(self.cursor)
-
-    def _say_progress(self, now: float) -> None:
-        tally = self.cursor.tally
-        rate = (self.cursor.done - self._done_before) / max(now - self._started, 0.001)
-        left = (
-            ""
-            if self._total is None
-            else f", {(self._total - self.cursor.done) / max(rate, 0.001):.0f} s left"
+    def _record(self, chunk: list[PlannedContact]) -> None:
+        """Write down the results of a chunk, and save how far the sync is."""
+        finished = [one for one in chunk if one.status is not None]
+        lines = [one.line() for one in finished]
+        cursor = self._checkpoint.cursor
+        for line in lines:
+            cursor.tally.add(line)
+        if self._journal is not None and lines:
+            self._check_current()
+            self._journal.append(lines)
+        cursor.finish(
+            [one.item.line for one in finished], [one.item.line for one in chunk if one.status is None]
         )
-        log.info(
-            "%d%s contacts done, %.0f per second, %d written, %d failed, %d times throttled%s",
-            self.cursor.done,
-            "" if self._total is None else f" of {self._total}",
-            rate,
-            tally.written,
-            tally.failed_or_unknown,
-            self._client.refusals,
-            left,
-        )
+        self._checkpoint.save()
+
+    def _check_current(self) -> None:
+        self._checkpoint.check()
+        if self._journal is not None:
+            self._journal.check()
+
+    def _advance(self, contacts: int) -> None:
+        self._progress.advance(contacts, self._checkpoint.cursor.tally, self._client.refusals)

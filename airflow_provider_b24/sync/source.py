@@ -1,29 +1,27 @@
-"""What a sync was given, as a stream; what can be read twice is checked before the first write."""
+"""What a sync is given, as a stream; what can be read twice is checked before the first write."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-from airflow_provider_b24.crm.missing import IDS_PER_CALL, found_in, lookups
+from airflow_provider_b24.crm.idset import IdSet
 from airflow_provider_b24.crm.values import parse_text
 from airflow_provider_b24.errors import Bitrix24InputError
-from airflow_provider_b24.files.rows import check_columns, rows_of, storage_path
-from airflow_provider_b24.sync.idset import IdSet
-from airflow_provider_b24.sync.wanted import Rejected, Wanted, parse_wanted, together
+from airflow_provider_b24.files.paths import StoragePath
+from airflow_provider_b24.files.rows import rows_of
+from airflow_provider_b24.sync.flat_rows import extra_columns, together, unknown_columns
+from airflow_provider_b24.sync.options import SyncOptions
+from airflow_provider_b24.sync.wanted import Rejected, Wanted, parse_wanted
 
-if TYPE_CHECKING:
-    from airflow_provider_b24.rest.client import Client
+log = logging.getLogger(__name__)
 
-_LISTED = 20  # bad rows named in an error
-_LOOK_AHEAD = 1000  # contacts of an iterator whose companies are looked up together
+LISTED = 20  # bad rows named in an error, warnings in the log
 
 
 class Source:
@@ -32,33 +30,33 @@ class Source:
 
     :param wanted: mapping of contact id to items, list of records or flat rows, text of one of these, path
         of a file, or any iterable of rows.
-    :param columns: names of the columns of tuples, or of a CSV file without a header.
-    :param allow_empty: whether a contact may end without companies.
-    :param undo: the rows are lines of a report.
+    :param options: how to read them.
     :raises Bitrix24InputError: it is none of these.
     :ivar path: of the file, if it is one.
     :ivar rereadable: whether it can be read twice; an iterator cannot.
     """
 
-    def __init__(self, wanted: Any, columns: Sequence[str] | None, *, allow_empty: bool, undo: bool) -> None:
-        self._columns = None if columns is None else check_columns(columns)
-        self._allow_empty = allow_empty
-        self._undo = undo
-        self.path: ObjectStoragePath | None = None
+    def __init__(self, wanted: Any, options: SyncOptions) -> None:
+        self._options = options
+        self.path: StoragePath | None = None
         self._rows: Iterable[tuple[int, Any]] = ()
         self.rereadable = True
+        self._warned = 0
+        self._told = False
         given = parse_text(wanted, "bindings") if isinstance(wanted, str) else wanted
-        if isinstance(given, os.PathLike | ObjectStoragePath):
-            self.path = storage_path(given, "bindings")
+        if isinstance(given, os.PathLike) or hasattr(given, "with_name"):
+            self.path = given
         elif isinstance(given, Mapping):
             self._rows = [
                 (line, {"contact_id": contact, "items": items})
                 for line, (contact, items) in enumerate(given.items(), start=1)
             ]
-        elif isinstance(given, Sequence) and not isinstance(given, bytes | bytearray):
-            self._rows = together(given, self._columns)
-        elif isinstance(given, Iterable) and not isinstance(given, bytes | bytearray | set | frozenset):
-            self._rows = enumerate(given, start=1)
+        elif hasattr(given, "to_dict") and hasattr(given, "columns"):
+            raise Bitrix24InputError("bindings is a DataFrame; pass its rows: df.to_dict('records')")
+        elif isinstance(given, Sequence) and not isinstance(given, str | bytes | bytearray):
+            self._rows = together(given, self._named)
+        elif isinstance(given, Iterable) and not isinstance(given, str | bytes | bytearray | Set):
+            self._rows = ((line, self._named(row)) for line, row in enumerate(given, start=1))
             self.rereadable = False
         else:
             raise Bitrix24InputError(
@@ -66,9 +64,40 @@ class Source:
                 f"got {type(given).__name__}"
             )
 
+    def __str__(self) -> str:
+        return str(self.path) if self.path is not None else "the rows given"
+
     def __iter__(self) -> Iterator[Wanted | Rejected]:
-        rows = self._rows if self.path is None else rows_of(self.path, self._columns)
-        return parse_wanted(rows, columns=self._columns, allow_empty=self._allow_empty, undo=self._undo)
+        rows = self._rows if self.path is None else self._file_rows(self.path)
+        return parse_wanted(rows, self._options, self._warn)
+
+    def _named(self, row: Any) -> Any:
+        """Give a tuple the names of its columns; one of another length stays and is rejected later."""
+        columns = self._options.form.columns
+        if columns is not None and isinstance(row, list | tuple) and len(row) == len(columns):
+            return dict(zip(columns, row, strict=True))
+        return row
+
+    def _file_rows(self, path: StoragePath) -> Iterator[tuple[int, Any]]:
+        is_csv = path.name.removesuffix(".gz").endswith(".csv")
+        checked = not is_csv or self._options.undo or self._options.ignore_extra_columns
+        for line, row in rows_of(path, self._options.form):
+            if not checked and isinstance(row, Mapping):
+                checked = True
+                if extra := extra_columns(row):
+                    raise Bitrix24InputError(f"{path}: {unknown_columns(extra)}")
+            yield line, row
+
+    def _warn(self, contact_id: int, line: int, text: str) -> None:
+        self._warned += not self._told
+        if self._warned <= LISTED and not self._told:
+            log.warning("Contact %d (line %d): %s", contact_id, line, text)
+
+    def tell_warnings(self) -> None:
+        """Log how many more warnings there were, and none of them again."""
+        if self._warned > LISTED and not self._told:
+            log.warning("... and %d more warnings of this kind", self._warned - LISTED)
+        self._told = True
 
 
 @dataclass
@@ -80,82 +109,38 @@ class Checked:
     companies: array[int] = field(default_factory=lambda: array("q"))
 
 
-def check(source: Source) -> Checked:
+def check(source: Source, options: SyncOptions) -> Checked:
     """
-    Read the input to its end, keep its facts, not its rows.
+    Read the input to its end and keep facts about it, not its rows.
 
-    :raises Bitrix24InputError: names up to 20 bad rows with their lines.
+    :raises Bitrix24InputError: names up to 20 bad rows with their lines; or a file has no rows.
     """
     checked = Checked()
     digest = hashlib.sha256()
     companies = IdSet()
     bad: list[str] = []
-    more = 0
+    count = 0
     for item in source:
+        if isinstance(item, Rejected) and options.undo and item.contact_id is not None:
+            checked.contacts += 1  # it fails alone
+            continue
         if isinstance(item, Rejected):
-            more += len(bad) >= _LISTED
-            if len(bad) < _LISTED:
+            count += 1
+            if len(bad) < LISTED:
                 bad.append(f"line {item.line}: {item.reason}")
             continue
         checked.contacts += 1
         digest.update(f"{item.contact_id}{item.bindings}".encode())
         checked.companies.extend(one.company_id for one in item.bindings if companies.add(one.company_id))
-    if bad:
-        rest = f"\n... and {more} more" if more else ""
+    source.tell_warnings()
+    if count:
+        more = f"\n... and {count - LISTED} more" if count > LISTED else ""
+        rows = "1 row" if count == 1 else f"{count} rows"
         raise Bitrix24InputError(
-            f"{len(bad) + more} rows of the input cannot be used; nothing was written:\n"
-            + "\n".join(bad)
-            + rest
+            f"{rows} of the input cannot be used; nothing was written:\n" + "\n".join(bad) + more
         )
+    empty_is_fine = options.allow_no_rows or options.undo  # a report may say that nothing was changed
+    if source.path is not None and not checked.contacts and not empty_is_fine:
+        raise Bitrix24InputError(f"{source.path} has no rows; set allow_no_rows=True if that is fine")
     checked.fingerprint = digest.hexdigest()[:32]
     return checked
-
-
-class MissingCompanies:
-    """Knows which companies the portal shows, and rejects contacts that name others."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._asked = IdSet()
-        self._missing: set[int] = set()
-
-    def look_up(self, companies: Iterable[int]) -> None:
-        """
-        Ask for companies that were not asked for yet.
-
-        :raises Bitrix24Error: the portal did not answer.
-        """
-        new = iter([company for company in companies if self._asked.add(company)])
-        while portion := list(islice(new, IDS_PER_CALL * 1000)):
-            found: set[int] = set()
-            for outcome in self._client.bulk(lookups(portion)):
-                if outcome.error is not None:
-                    raise outcome.error
-                found |= found_in(outcome.result)
-            self._missing.update(set(portion) - found)
-
-    def reject(self, items: Iterable[Wanted | Rejected]) -> Iterator[Wanted | Rejected]:
-        """Pass on the contacts, those that name a missing company as rejected."""
-        for item in items:
-            missing = (
-                [one.company_id for one in item.bindings if one.company_id in self._missing]
-                if self._missing and isinstance(item, Wanted)
-                else []
-            )
-            if missing:
-                yield Rejected(
-                    item.line,
-                    item.contact_id,
-                    f"company {missing[0]} does not exist, or the connection's user may not read it",
-                )
-            else:
-                yield item
-
-    def check_as_it_flows(self, items: Iterable[Wanted | Rejected]) -> Iterator[Wanted | Rejected]:
-        """Look up the companies of a portion of an iterator, then pass it on."""
-        stream = iter(items)
-        while portion := list(islice(stream, _LOOK_AHEAD)):
-            self.look_up(
-                one.company_id for item in portion if isinstance(item, Wanted) for one in item.bindings
-            )
-            yield from self.reject(portion)

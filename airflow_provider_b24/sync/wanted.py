@@ -1,35 +1,46 @@
 """
-What a sync is given, read row by row: records with ``items``, flat rows, lines of a report to undo.
+The input of a sync, contact by contact: records with ``items``, flat rows, lines of a report to undo.
 
 Every row becomes a ``Wanted`` or a ``Rejected`` that names its line; none is dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
-from airflow_provider_b24.crm.bindings import CompanyBinding, parse_bindings
+from airflow_provider_b24.crm.bindings import CompanyBinding, parse_bindings, parse_rows
+from airflow_provider_b24.crm.idset import IdSet
 from airflow_provider_b24.crm.values import parse_id
 from airflow_provider_b24.errors import Bitrix24InputError
-from airflow_provider_b24.sync.idset import IdSet
+from airflow_provider_b24.sync.flat_rows import (
+    COMPANY_KEYS,
+    CONTACT_KEYS,
+    bindings_of,
+    contact_of,
+    split_by_kind,
+)
+from airflow_provider_b24.sync.options import SyncOptions
 
-_CONTACT_KEYS = ("contact_id", "CONTACT_ID", "id", "ID")
-_COMPANY_KEYS = ("company_id", "COMPANY_ID")
-_UNDONE = frozenset(
+_CHANGED = frozenset(
     {"written", "unknown"}
-)  # the outcomes of a report that changed, or may have changed, something
+)  # statuses of a report's lines that something was, or may be, changed
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The companies a contact shall have, and the line of the input that says so."""
+    """
+    The companies that a contact is to have.
+
+    :param line: of the input; lines of later contacts are higher.
+    :param exact: the bindings are a state that was read: nothing in them is left to a rule.
+    """
 
     line: int
     contact_id: int
     bindings: tuple[CompanyBinding, ...]
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,154 +54,119 @@ class Rejected:
 
 def parse_wanted(
     rows: Iterable[tuple[int, Any]],
-    *,
-    columns: Sequence[str] | None = None,
-    allow_empty: bool = False,
-    undo: bool = False,
+    options: SyncOptions,
+    on_warning: Callable[[int, int, str], None] = lambda contact_id, line, text: None,
 ) -> Iterator[Wanted | Rejected]:
     """
     Read rows, each with its line number.
 
-    :param rows: records ``{"contact_id": 82, "items": [...]}``, flat rows
-        ``{"contact_id": 82, "company_id": 8, "is_primary": "Y", "sort": 100}`` (those of one contact stand
-        together; no company at all means an empty set), or flat rows as tuples.
-    :param columns: names of the columns of tuples.
-    :param allow_empty: whether a contact may end without companies.
-    :param undo: the rows are lines of a report; what it wrote is to become what was before.
+    :param rows: records ``{"contact_id": 82, "items": [...]}``; flat rows
+        ``{"contact_id": 82, "company_id": 8, "is_primary": "Y", "sort": 100}``, those of one contact next to
+        one another; or, with ``undo``, lines of a report.
+    :param on_warning: called with contact, line and a sentence.
     """
     seen = IdSet()
-    read = _undone if undo else _group
-    for line, contact, items in read(_named(rows, columns)):
-        yield _checked(line, contact, items, allow_empty or undo, seen)
+    if options.undo:
+        for line, row in rows:
+            if (item := _undone(line, row)) is not None:
+                yield _once(item, seen)
+        return
+    for group in split_by_kind(rows):
+        yield _once(_contact(group, options, on_warning), seen)
 
 
-def together(rows: Sequence[Any], columns: Sequence[str] | None) -> list[tuple[int, Any]]:
-    """Number the rows of a list and bring the flat rows of one contact together; a query may mix them."""
-    numbered = list(enumerate(rows, start=1))
-    first: dict[Any, int] = {}
-    for position, (_, row) in enumerate(_named(numbered, columns)):
-        if isinstance(row, Mapping) and "items" not in row:
-            contact = _plain_contact(row)
-            if contact is not None:
-                first.setdefault(contact, position)
-    if not first:
-        return numbered
-
-    def place(numbered_row: tuple[int, Any]) -> int:
-        line = numbered_row[0]
-        named = next(iter(_named([numbered_row], columns)))[1]
-        contact = _plain_contact(named) if isinstance(named, Mapping) and "items" not in named else None
-        return first[contact] if contact is not None else line - 1
-
-    return sorted(numbered, key=place)
+def _once(item: Wanted | Rejected, seen: IdSet) -> Wanted | Rejected:
+    if isinstance(item, Rejected) or seen.add(item.contact_id):
+        return item
+    return Rejected(
+        item.line,
+        item.contact_id,
+        f"contact {item.contact_id} appears more than once; put its companies into one record, "
+        "or its rows next to one another",
+    )
 
 
-def _named(rows: Iterable[tuple[int, Any]], columns: Sequence[str] | None) -> Iterator[tuple[int, Any]]:
-    """Give tuples the names of their columns; a row of another length stays and is rejected later."""
-    for line, row in rows:
-        if columns is not None and isinstance(row, list | tuple) and len(row) == len(columns):
-            yield line, dict(zip(columns, row, strict=True))
-        else:
-            yield line, row
-
-
-def _group(rows: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any, Any]]:
-    """Yield (line, contact, items): a record alone, neighbouring flat rows of one contact as one."""
-    for (kind, contact, _), group in groupby(rows, key=_kind):
-        if kind == "flat":
-            lines = list(group)
-            yield lines[0][0], contact, _flat_items(lines)
-            continue
-        for line, row in group:
-            yield line, contact, row["items"] if kind == "record" else _what_is_wrong(row)
-
-
-def _kind(numbered: tuple[int, Any]) -> tuple[str, Any, int]:
-    line, row = numbered
-    if not isinstance(row, Mapping):
-        return "bad", None, line
-    contact = next((row[key] for key in _CONTACT_KEYS if key in row), None)
-    if "items" in row:
-        unknown = [key for key in row if key not in (*_CONTACT_KEYS, "items")]
-        return ("record", contact, line) if not unknown else ("bad", contact, line)
-    if any(key in row for key in _COMPANY_KEYS):
-        plain = _plain_contact(row)
-        return "flat", contact if plain is None else plain, 0 if plain is not None else line
-    return "bad", contact, line
-
-
-def _plain_contact(row: Mapping[str, Any]) -> int | None:
-    value = next((row[key] for key in _CONTACT_KEYS if key in row), None)
-    try:
-        return parse_id(value, "contact_id")
-    except Bitrix24InputError:
-        return None
-
-
-def _flat_items(lines: list[tuple[int, Mapping[str, Any]]]) -> Any:
-    items = [
-        {key: None if value == "" else value for key, value in row.items() if key not in _CONTACT_KEYS}
-        for _, row in lines
-    ]
-    if len(items) == 1 and all(items[0].get(key) is None for key in _COMPANY_KEYS):
-        return []  # an outer join's way to say: no companies
-    return _FlatItems(items, [line for line, _ in lines])
-
-
-class _FlatItems(list[Any]):
-    """Flat rows of one contact, with the line of each for messages."""
-
-    def __init__(self, items: list[Any], lines: list[int]) -> None:
-        super().__init__(items)
-        self.lines = lines
-
-
-def _undone(rows: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Any, Any]]:
-    for line, row in rows:
-        if not isinstance(row, Mapping) or not {"contact_id", "before", "outcome"} <= set(row):
-            yield line, None, Bitrix24InputError("not a line of a report")
-        elif row["outcome"] in _UNDONE:
-            missing = Bitrix24InputError(
-                "the report does not hold the state before (mode='replace' does not read it), "
-                "so this cannot be undone"
-            )
-            yield line, row["contact_id"], missing if row["before"] is None else row["before"]
-
-
-def _checked(line: int, contact: Any, items: Any, allow_empty: bool, seen: IdSet) -> Wanted | Rejected:
+def _contact(
+    group: list[tuple[int, Any]], options: SyncOptions, on_warning: Callable[[int, int, str], None]
+) -> Wanted | Rejected:
+    line, row = group[0]
     contact_id: int | None = None
+
+    def warn(text: str) -> None:
+        on_warning(contact_id or 0, line, text)
+
     try:
-        if isinstance(items, Bitrix24InputError):
-            raise items
-        contact_id = parse_id(contact, "contact_id")
-        if not seen.add(contact_id):
-            raise Bitrix24InputError(
-                f"contact {contact_id} comes again; its companies must stand in one record, "
-                "or its rows together"
+        _check_shape(row, options)
+        contact_id = parse_id(contact_of(row), "contact_id")
+        if "items" in row:
+            bindings = parse_bindings(row["items"], allow_empty=options.allow_empty, on_warning=warn)
+        else:
+            bindings = bindings_of(
+                group,
+                allow_empty=options.allow_empty,
+                ignore_extra=options.ignore_extra_columns,
+                on_warning=warn,
             )
-        return Wanted(line, contact_id, tuple(_parse(items, allow_empty)))
+        return Wanted(line, contact_id, tuple(bindings))
     except Bitrix24InputError as error:
         return Rejected(line, contact_id, str(error))
 
 
-def _parse(items: Any, allow_empty: bool) -> list[CompanyBinding]:
-    if not isinstance(items, _FlatItems):
-        return parse_bindings(items, allow_empty=allow_empty)
-    try:
-        return parse_bindings(items, allow_empty=allow_empty, field="row")
-    except Bitrix24InputError as error:
-        text = str(error)
-        for index, number in enumerate(items.lines):  # the line says more than the position in the group
-            text = text.replace(f"row[{index}]", f"line {number}")
-        raise Bitrix24InputError(text) from None
-
-
-def _what_is_wrong(row: Any) -> Bitrix24InputError:
+def _check_shape(row: Any, options: SyncOptions) -> None:
     if isinstance(row, Bitrix24InputError):
-        return row
-    if isinstance(row, Mapping):
-        return Bitrix24InputError(
-            "a row needs contact_id with items, or contact_id with company_id, is_primary and sort; "
-            f"got the keys {sorted(map(str, row))!r:.120}"
+        raise row
+    if isinstance(row, list | tuple):
+        columns = options.form.columns
+        if columns is None:
+            raise Bitrix24InputError(
+                f"the row is a {type(row).__name__}, {row!r:.60}; name its fields with columns, "
+                "for example columns=['contact_id', 'company_id']"
+            )
+        raise Bitrix24InputError(
+            f"the row has {len(row)} fields, but columns names {len(columns)}: {row!r:.60}"
         )
-    return Bitrix24InputError(f"a row must be a dict, or a tuple as long as columns, got {row!r:.80}")
+    if not isinstance(row, Mapping):
+        raise Bitrix24InputError(f"a row must be a dict, or a tuple as long as columns, got {row!r:.80}")
+    if "items" in row:
+        unknown = [key for key in row if key not in (*CONTACT_KEYS, "items")]
+        if not unknown or options.ignore_extra_columns:
+            return
+    elif any(key in row for key in COMPANY_KEYS):
+        return
+    raise Bitrix24InputError(
+        "a row needs contact_id with items, or contact_id with company_id, is_primary and sort; "
+        f"got the keys {sorted(map(str, row))!r:.120}"
+    )
+
+
+def _undone(line: int, row: Any) -> Wanted | Rejected | None:
+    """The state before a line of a report; None for a line that changed nothing."""
+    if isinstance(row, Bitrix24InputError):
+        return Rejected(line, None, str(row))
+    if not isinstance(row, Mapping) or not {"contact_id", "before", "status"} <= set(row):
+        return Rejected(line, None, "not a line of a report")
+    if row["status"] not in _CHANGED:
+        return None
+    try:
+        contact_id = parse_id(row["contact_id"], "contact_id")
+    except Bitrix24InputError as error:
+        return Rejected(line, None, str(error))
+    if row["before"] is None:
+        return Rejected(
+            line,
+            contact_id,
+            "the report does not hold the state before (mode='replace' does not read it), "
+            "so this contact cannot be undone",
+        )
+    before = parse_state(row["before"])
+    if before is None:
+        return Rejected(line, contact_id, f"the state before cannot be read: {row['before']!r:.80}")
+    return Wanted(line, contact_id, before, exact=True)
+
+
+def parse_state(rows: Any) -> tuple[CompanyBinding, ...] | None:
+    """Read bindings as a report or the portal states them, in a stable order; None if they are none."""
+    try:
+        return tuple(parse_rows(rows))
+    except (TypeError, ValueError, LookupError, AttributeError):
+        return None

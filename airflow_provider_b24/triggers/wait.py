@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 class WaitUntilTrigger(BaseTrigger):
     """
-    Fires once a time has come: the portal's ``retry_at``.
+    Fires when a time is reached: the portal's ``retry_at``.
 
     :param moment: the time, as ISO 8601 text with an offset.
     """

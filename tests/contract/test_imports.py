@@ -29,7 +29,7 @@ ALLOWED = {
     "links": CORE,
     "hooks": CORE | {"connection", "connection_form", "crm", "files", "rest", "sync", "export"},
     "triggers": CORE | {"hooks", "crm", "rest"},
-    "operators": CORE | {"triggers", "hooks", "links", "crm", "rest", "sync"},
+    "operators": CORE | {"triggers", "hooks", "links", "crm", "files", "rest", "sync"},
     "sensors": CORE | {"triggers", "hooks", "links", "crm", "rest"},
     "notifications": CORE | {"triggers", "hooks", "crm", "rest"},
     "cli": CORE | SHELL | {"rest"},

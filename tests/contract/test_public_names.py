@@ -39,7 +39,12 @@ OPERATORS = {
         "report_path": None,
         "dry_run": False,
         "undo": False,
+        "delimiter": None,
+        "encoding": None,
+        "ignore_extra_columns": False,
+        "allow_no_rows": False,
         "deferrable": False,
+        "max_wait": 60.0,
     },
     bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None},
     bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
@@ -59,7 +64,8 @@ HOOK_METHODS = {
     "get_contact_company_fields": "()",
     "sync_contact_companies": (
         "(wanted, *, mode='diff', allow_empty=False, check_companies=True, max_failures=0, report_path=None, "
-        "dry_run=False, columns=None, undo=False, progress=None)"
+        "dry_run=False, columns=None, delimiter=None, encoding=None, ignore_extra_columns=False, "
+        "allow_no_rows=False, undo=False, progress=None)"
     ),
     "test_connection": "()",
 }
@@ -93,7 +99,12 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "max_failures",
         "dry_run",
         "undo",
+        "delimiter",
+        "encoding",
+        "ignore_extra_columns",
+        "allow_no_rows",
         "deferrable",
+        "max_wait",
     }
     assert set(operator.template_fields) == set(own_arguments(operator)) - switches
 

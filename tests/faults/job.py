@@ -1,4 +1,4 @@
-"""A sync in a process of its own, with its cursor in a file: it may be killed at any time."""
+"""A sync in a process of its own, with its state in a file: it may be killed at any time."""
 
 import json
 import os
@@ -6,10 +6,36 @@ from pathlib import Path
 from typing import Any
 
 
+class MemoryProgress:
+    """The state of a sync, as long as the test lasts."""
+
+    run = "a run that is resumed"
+    attempt = "0"
+    group = ""
+    try_number = 1
+    retries_left = True
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] | None = None
+
+    def load(self) -> dict[str, Any] | None:
+        return self.state
+
+    def save(self, state: dict[str, Any]) -> None:
+        self.state = json.loads(json.dumps(state))
+
+    def finish(self, state: dict[str, Any]) -> None:
+        self.state = None
+
+
 class FileProgress:
-    """The cursor of a sync in a file."""
+    """The state of a sync in a file."""
 
     run = "a run that is killed"
+    attempt = "0"
+    group = ""
+    try_number = 1
+    retries_left = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -22,12 +48,12 @@ class FileProgress:
         new.write_text(json.dumps(cursor))
         new.replace(self._path)
 
-    def clear(self) -> None:
+    def finish(self, state: dict[str, Any]) -> None:
         self._path.unlink(missing_ok=True)
 
 
 def sync(connection: str, folder: Path, options: dict[str, Any]) -> None:
-    """Bring the wanted state to the portal; what became of it is in summary.json afterwards."""
+    """Bring the wanted state to the portal; its summary is in summary.json afterwards."""
     from airflow_provider_b24.errors import Bitrix24SyncError
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 

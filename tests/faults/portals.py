@@ -63,7 +63,7 @@ def lines_of(report: Path) -> list[dict]:
 
 
 def failed_contacts(report: Path) -> list[int]:
-    return [line["contact_id"] for line in lines_of(report) if line["outcome"] == "failed"]
+    return [line["contact_id"] for line in lines_of(report) if line["status"] == "failed"]
 
 
 def unconfirmed_writes(portal: Portal) -> set[int]:

@@ -62,7 +62,7 @@ def test_a_sync_that_is_killed_goes_on_where_it_stopped(forks, serve, tmp_path, 
     if report is not None:
         assert [line["contact_id"] for line in lines_of(report)] == list(range(1, CONTACTS + 1))
         assert failed_contacts(report) == FORBIDDEN
-        assert {line["outcome"] for line in lines_of(report)} == {"written", "failed"}
+        assert {line["status"] for line in lines_of(report)} == {"written", "failed"}
         assert not report.with_name("report.jsonl.parts").exists()
     assert not (tmp_path / "cursor.json").exists()
 

@@ -35,7 +35,7 @@ def test_nothing_is_lost_and_exactly_the_hopeless_contacts_fail(hook_of, tmp_pat
     assert wrong_contacts(portal, CONTACTS) == FORBIDDEN
     assert [line["contact_id"] for line in lines_of(report)] == list(range(1, CONTACTS + 1))
     assert failed_contacts(report) == FORBIDDEN
-    reasons = {str(line["error"]) for line in lines_of(report) if line["outcome"] == "failed"}
+    reasons = {str(line["error"]) for line in lines_of(report) if line["status"] == "failed"}
     assert reasons == {"{'code': 'ACCESS_DENIED', 'description': 'Access denied!', 'temporary': False}"}
     assert {contact for contact, count in portal.writes.items() if count > 1} <= unconfirmed_writes(portal)
     assert all(fault.fired for fault in faults)

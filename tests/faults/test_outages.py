@@ -7,27 +7,12 @@ from airflow_provider_b24.crm.contact_company import add_company, set_companies
 from airflow_provider_b24.errors import Bitrix24AuthError, Bitrix24Error
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.sandbox import Fault
+from tests.faults.job import MemoryProgress
 from tests.faults.portals import lines_of, make_portal, write_wanted, wrong_contacts
 
 pytestmark = pytest.mark.airflow
 
 CONTACTS = 1_000
-
-
-class MemoryProgress:
-    """The cursor of a sync, as long as the test lasts."""
-
-    run = "a run that is taken up again"
-    cursor: dict | None = None
-
-    def load(self):
-        return self.cursor
-
-    def save(self, cursor):
-        self.cursor = cursor
-
-    def clear(self):
-        self.cursor = None
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +64,7 @@ def test_contacts_on_their_way_when_the_portal_goes_are_not_failed_but_taken_up_
     assert set(portal.writes.values()) == {1}
     if with_report:
         assert [line["contact_id"] for line in lines_of(report)] == list(range(1, CONTACTS + 1))
-        assert {line["outcome"] for line in lines_of(report)} == {"written"}
+        assert {line["status"] for line in lines_of(report)} == {"written"}
 
 
 @pytest.mark.parametrize("kind", ["query_limit", "server_error"])

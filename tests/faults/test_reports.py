@@ -7,8 +7,8 @@ import pytest
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.sandbox import Fault
-from tests.faults.portals import CODE, company_of, make_portal, write_wanted, wrong_contacts
-from tests.faults.test_outages import MemoryProgress
+from tests.faults.job import MemoryProgress
+from tests.faults.portals import company_of, make_portal, write_wanted, wrong_contacts
 
 pytestmark = pytest.mark.airflow
 ObjectStoragePath = pytest.importorskip("airflow.providers.common.compat.sdk").ObjectStoragePath
@@ -77,10 +77,7 @@ def mend(portal):
 
 
 @pytest.mark.parametrize("mode", ["diff", "replace"])
-def test_a_resumed_report_covers_each_contact_once_on_any_storage(
-    hook, portal, wanted, report, mode, monkeypatch
-):
-    monkeypatch.setattr("airflow_provider_b24.sync.run.CHECKPOINT_SECONDS", 0)
+def test_a_resumed_report_covers_each_contact_once_on_any_storage(hook, portal, wanted, report, mode):
     progress = MemoryProgress()
     options = {"mode": mode, "report_path": str(report), "progress": progress}
     for written in (150, 350):
@@ -95,7 +92,7 @@ def test_a_resumed_report_covers_each_contact_once_on_any_storage(
     assert set(portal.writes.values()) == {1}
     lines = lines_of(report)
     assert [line["contact_id"] for line in lines] == list(range(1, CONTACTS + 1))
-    assert {line["outcome"] for line in lines} == {"written"}
+    assert {line["status"] for line in lines} == {"written"}
     assert {str(line["before"]) for line in lines} == {"[]" if mode == "diff" else "None"}
     assert not report.with_name(f"{report.name}.parts").exists()
 
@@ -117,29 +114,18 @@ def test_a_line_that_was_cut_by_a_kill_is_written_again_whole(hook, portal, want
         with pytest.raises(Bitrix24Error):
             hook.sync_contact_companies(wanted, **options)
         mend(portal)
-        (*_, part) = sorted((tmp_path / "report.jsonl.parts").iterdir())
+        (*_, part) = sorted((tmp_path / "report.jsonl.parts").glob("*/*-done.jsonl"))
         part.write_bytes(part.read_bytes()[:-40])  # the process was killed while it wrote its last line
     hook.sync_contact_companies(wanted, **options)
     lines = [json.loads(line) for line in report.read_text().splitlines()]
     assert [line["contact_id"] for line in lines] == list(range(1, CONTACTS + 1))
-    assert {line["outcome"] for line in lines} == {"written"}
+    assert {line["status"] for line in lines} == {"written"}
     assert {str(line["before"]) for line in lines} == {"[]"}
     assert set(portal.writes.values()) == {1}
 
 
-def test_parts_of_another_run_are_thrown_away(hook, portal, wanted, tmp_path):
-    parts = tmp_path / "report.jsonl.parts"
-    parts.mkdir()
-    (parts / "part-000000.jsonl").write_text('{"run": "another"}\n{"contact_id": 1, "outcome": "written"}\n')
-    (parts / "part-000001.jsonl").write_text("nonsense")
-    hook.sync_contact_companies(wanted, report_path=str(tmp_path / "report.jsonl"), progress=MemoryProgress())
-    report = (tmp_path / "report.jsonl").read_text().splitlines()
-    assert [json.loads(line)["contact_id"] for line in report] == list(range(1, CONTACTS + 1))
-    assert not parts.exists()
-
-
 def test_the_state_before_is_that_before_the_first_try(hook, portal, wanted, tmp_path):
-    """A write that its process did not live to see may have taken effect in part."""
+    """A write whose answer was lost may have taken effect in part."""
     progress, report = MemoryProgress(), tmp_path / "report.jsonl"
     portal.bind(CONTACTS, [(9, 30, True)])
     portal.add_fault(Fault("reset", every=1, method="crm.contact.company.items.set"))
@@ -150,7 +136,7 @@ def test_the_state_before_is_that_before_the_first_try(hook, portal, wanted, tmp
     portal.bind(CONTACTS, [])  # the first of the portal's two statements: unbinding what is not wanted
     hook.sync_contact_companies({CONTACTS: [8]}, **options)
     (line,) = (json.loads(text) for text in report.read_text().splitlines())
-    assert line["outcome"] == "written"
+    assert line["status"] == "written"
     assert [row["COMPANY_ID"] for row in line["before"]] == [9]
 
 
@@ -194,28 +180,3 @@ def test_a_report_that_cannot_be_written_fails_the_run_for_good_before_the_first
         hook.sync_contact_companies(wanted, mode=mode, report_path=place(tmp_path))
     assert not portal.writes
     assert wanted.read_text().startswith('{"contact_id": 1,')
-
-
-def test_a_cursor_of_another_version_of_this_package_counts_as_none(hook, portal, wanted):
-    progress = MemoryProgress()
-    break_after(portal, 100)
-    with pytest.raises(Bitrix24Error):
-        hook.sync_contact_companies(wanted, progress=progress)
-    mend(portal)
-    for odd in ({}, {"done": 5}, [], None, "x", {**progress.cursor["cursor"], "tally": {"lost": 1}}):
-        progress.cursor = {**progress.cursor, "cursor": odd}
-        kept = progress.cursor
-        summary = hook.sync_contact_companies(wanted, progress=progress)
-        assert (summary["contacts"], summary["failed"]) == (CONTACTS, 0)
-        progress.cursor = kept
-
-
-def test_a_cursor_of_another_input_counts_as_none(hook, portal, serve):
-    progress = MemoryProgress()
-    break_after(portal, 100)
-    with pytest.raises(Bitrix24Error):
-        hook.sync_contact_companies({contact: [8] for contact in range(1, 501)}, progress=progress)
-    mend(portal)
-    hook.sync_contact_companies({contact: [9] for contact in range(1, 501)}, progress=progress)
-    assert all([row["COMPANY_ID"] for row in portal.bindings(contact)] == [9] for contact in range(1, 501))
-    assert CODE not in json.dumps(progress.cursor)

@@ -1,17 +1,14 @@
 """Whatever a DAG passes, by mistake or by a template: it is done, or refused before anything is sent."""
 
-import datetime
-import decimal
 import json
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from airflow_provider_b24.crm.bindings import CompanyBinding
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24SyncError
 from airflow_provider_b24.rest.calls import Call
 from tests.faults.portals import make_portal
+from tests.wild import ODD, wild
 
 pytestmark = pytest.mark.airflow
 AirflowFailException = pytest.importorskip("airflow.providers.common.compat.sdk").AirflowFailException
@@ -19,62 +16,6 @@ AirflowFailException = pytest.importorskip("airflow.providers.common.compat.sdk"
 patiently = settings(
     deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-class Stranger:
-    """An object nobody knows, such as an XComArg in a field that is no template."""
-
-
-leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.sampled_from([0, 1, 8, 82, 2**63])
-    | st.floats()
-    | st.text()
-    | st.sampled_from(["82", "8", "Y", "[8]", "{}", "[[", "{{ ti }}", "\ud800", "9" * 4000, "profile"])
-    | st.binary()
-    | st.dates()
-    | st.decimals()
-    | st.builds(Stranger)
-    | st.builds(CompanyBinding, st.integers(), st.none() | st.text(), st.none() | st.floats())
-)
-keys = st.sampled_from(["COMPANY_ID", "company_id", "IS_PRIMARY", "SORT", "contact_id", "items", "id", "x"])
-wild = st.recursive(
-    leaves,
-    lambda children: (
-        st.lists(children, max_size=3)
-        | st.tuples(children, children)
-        | st.dictionaries(keys | st.text() | st.none() | st.integers(), children, max_size=3)
-        | st.frozensets(st.integers() | st.text(), max_size=2)
-        | st.builds(iter, st.lists(children, max_size=2))
-    ),
-    max_leaves=6,
-)
-ODD = [
-    datetime.date(2026, 1, 1),
-    decimal.Decimal(82),
-    Stranger(),
-    Stranger,
-    b"82",
-    {8},
-    frozenset({8}),
-    object,
-    type,
-    print,
-    iter([8]),
-    "9" * 4000,
-    float("nan"),
-    float("inf"),
-    1.5,
-    "",
-    " ",
-    "\ud800",
-    True,
-    None,
-    -1,
-    0,
-]
 
 
 @pytest.fixture
@@ -130,16 +71,6 @@ HOOK = {
     "iterate order": lambda hook, one, two: list(
         hook.iterate("crm.item.list", {"entityTypeId": 3, "order": one, "FILTER": two})
     ),
-    "sync": lambda hook, one, two: hook.sync_contact_companies(one, check_companies=False, max_failures=1.0),
-    "sync rows": lambda hook, one, two: hook.sync_contact_companies([one, two]),
-    "sync items": lambda hook, one, two: hook.sync_contact_companies({82: one}),
-    "sync columns": lambda hook, one, two: hook.sync_contact_companies([[82, 8]], columns=one),
-    "sync mode": lambda hook, one, two: hook.sync_contact_companies({82: [8]}, mode=one),
-    "sync flags": lambda hook, one, two: hook.sync_contact_companies({82: [8]}, allow_empty=one, dry_run=two),
-    "sync more flags": lambda hook, one, two: hook.sync_contact_companies(
-        {82: [8]}, check_companies=one, undo=two
-    ),
-    "sync failures": lambda hook, one, two: hook.sync_contact_companies({82: [8]}, max_failures=one),
 }
 
 
@@ -203,12 +134,6 @@ FIELDS = [
     ("sync", "bindings"),
     ("sync", "bindings_path"),
     ("sync", "columns"),
-    ("sync", "mode"),
-    ("sync", "allow_empty"),
-    ("sync", "check_companies"),
-    ("sync", "max_failures"),
-    ("sync", "plan_only"),
-    ("sync", "undo"),
 ]
 
 
