@@ -341,7 +341,7 @@ def test_the_web_form_of_airflow_2_shows_the_same_fields_as_the_metadata():
     pytest.importorskip("flask_appbuilder", reason="only Airflow 2 brings its web form along")
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget
 
-    from airflow_provider_b24.connection import form_widgets
+    from airflow_provider_b24.connection_form import form_widgets
 
     widgets = form_widgets()
     assert list(widgets) == list(fields())
@@ -357,7 +357,7 @@ def test_airflow_2_accepts_every_class_of_field_in_its_web_form():
     pytest.importorskip("flask_appbuilder", reason="only Airflow 2 brings its web form along")
     from wtforms import BooleanField, IntegerField, PasswordField, StringField
 
-    from airflow_provider_b24.connection import form_widgets
+    from airflow_provider_b24.connection_form import form_widgets
 
     classes = {widget.field_class for widget in form_widgets().values()}
     assert classes <= {IntegerField, PasswordField, StringField, BooleanField}
@@ -369,14 +369,14 @@ def test_other_types_of_connections_can_still_be_saved_in_the_web_form_of_airflo
     from werkzeug.datastructures import MultiDict
     from wtforms import Form
 
-    from airflow_provider_b24.connection import form_widgets
+    from airflow_provider_b24.connection_form import form_widgets
 
     form = type("ConnectionForm", (Form,), form_widgets())(formdata=MultiDict({"conn_type": "postgres"}))
     assert form.validate(), form.errors
 
 
 def test_the_labels_of_older_airflows_are_those_of_the_metadata():
-    from airflow_provider_b24.connection import ui_field_behaviour
+    from airflow_provider_b24.connection_form import ui_field_behaviour
 
     (statement,) = get_provider_info()["connection-types"]
     behaviour = ui_field_behaviour()

@@ -173,9 +173,9 @@ def _batch_error(outcomes: Sequence[Outcome], failed: Sequence[tuple[int, Outcom
     temporary = all(outcome.error is not None and outcome.error.temporary for _, outcome in failed) and all(
         outcome.status == "skipped" or _may_repeat(outcome.call) for outcome in outcomes
     )
-    were = "call was" if len(failed) == 1 else "calls were"
+    were = "was" if len(failed) == 1 else "were"
     return Bitrix24Error(
-        f"{len(failed)} of {len(outcomes)} {were} not successful. First: calls[{index}] ({first.status}): "
+        f"{len(failed)} of {len(outcomes)} calls {were} not successful. First: calls[{index}] ({first.status}): "
         f"{first.error}",
         temporary=temporary,
         retry_at=first.error.retry_at if first.error is not None else None,
