@@ -175,8 +175,8 @@ def _batch_error(outcomes: Sequence[Outcome], failed: Sequence[tuple[int, Outcom
     )
     were = "was" if len(failed) == 1 else "were"
     return Bitrix24Error(
-        f"{len(failed)} of {len(outcomes)} calls {were} not successful. First: calls[{index}] ({first.status}): "
-        f"{first.error}",
+        f"{len(failed)} of {len(outcomes)} calls {were} not successful. "
+        f"First: calls[{index}] ({first.status}): {first.error}",
         temporary=temporary,
         retry_at=first.error.retry_at if first.error is not None else None,
     )

@@ -1,5 +1,4 @@
 import json
-from unittest.mock import Mock
 
 import pytest
 
@@ -61,13 +60,13 @@ def test_a_batch_in_which_a_call_fails_fails_after_its_outcomes_are_in_xcom(run_
     assert "1 of 3 calls was not successful. First: calls[1] (failure): crm.contact.get: Not found" in run.log
 
 
-def test_a_batch_that_fails_pushes_nothing_when_told_so(execute):
+def test_a_batch_that_fails_pushes_nothing_when_told_so(airflow_console, bitrix24_conn, mocker):
     from airflow.providers.common.compat.sdk import AirflowFailException
 
     from airflow_provider_b24.operators.bitrix24 import Bitrix24BatchOperator
 
     calls = [["crm.contact.get", {"id": 4_000_000}]]
-    ti = Mock(spec_set=["xcom_push"])
+    ti = mocker.Mock(spec_set=["xcom_push"])
     operator = Bitrix24BatchOperator(task_id="batch", calls=calls, do_xcom_push=False)
     with pytest.raises(AirflowFailException, match="1 of 1 calls was not successful"):
         operator.fail_fast(operator.run, {"ti": ti})

@@ -18,8 +18,8 @@ DAG = """
     )
 
     values = dict(
-        contact=82, company=8, companies=[8, 9], primary=True, sort=-50, nothing=None, parameters={{"id": 82}},
-        row={{"company_id": 8, "is_primary": True, "sort": 0}},
+        contact=82, company=8, companies=[8, 9], primary=True, sort=-50, nothing=None,
+        parameters={{"id": 82}}, row={{"company_id": 8, "is_primary": True, "sort": 0}},
         calls=[{{"method": "crm.contact.get", "params": {{"id": 82}}}}],
     )
     with DAG(
@@ -48,7 +48,8 @@ DAG = """
         ) >> Bitrix24BatchOperator(
             task_id="batch", calls="{{{{ params.calls }}}}"
         ) >> Bitrix24BatchOperator(
-            task_id="batch_parts", calls=["{{{{ params.calls[0] }}}}", ["profile", "{{{{ params.nothing }}}}"]]
+            task_id="batch_parts",
+            calls=["{{{{ params.calls[0] }}}}", ["profile", "{{{{ params.nothing }}}}"]],
         ) >> Bitrix24ListOperator(
             task_id="list", method="crm.contact.list", parameters="{{{{ params.nothing }}}}",
             output_path="{{{{ params.nothing }}}}",

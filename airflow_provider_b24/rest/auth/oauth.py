@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from airflow_provider_b24.errors import Bitrix24AuthError, Bitrix24Error, Bitrix24TransportError
+from airflow_provider_b24.rest.address import Address, parse_address
 from airflow_provider_b24.rest.auth.tokens import TokenPair, TokenStore, fingerprint
 from airflow_provider_b24.rest.calls import Signed
 from airflow_provider_b24.rest.clock import Clock
@@ -59,11 +60,13 @@ class Grant:
 
     :param endpoint: address of the REST methods of the portal that the tokens are for, if it was told.
     :param scope: what the tokens allow, separated by commas.
+    :param server: address of the authorization server as the answer names it, or empty.
     """
 
     pair: TokenPair
     endpoint: str = ""
     scope: str = ""
+    server: str = ""
 
 
 class OAuthAuth:
@@ -219,6 +222,22 @@ def _to_its_end(action: Callable[[], T]) -> T:
         return thread.submit(action).result()
 
 
+def parse_server(text: str, scheme: str = "https") -> Address:
+    """
+    Read an authorization server's address, also when it is the full address of an endpoint.
+
+    ``https://oauth.bitrix.info``, ``https://oauth.bitrix.info/oauth/token/`` and
+    ``https://oauth.bitrix.info/rest/`` mean the same server.
+
+    :param scheme: the scheme to assume if ``text`` has none.
+    :raises Bitrix24ConfigError: it is not an address.
+    """
+    path = text.strip().rstrip("/")
+    for endpoint in ("/oauth/token", "/oauth/authorize", "/oauth", "/rest"):
+        path = path.removesuffix(endpoint)
+    return parse_address(path, scheme)
+
+
 def authorize_url(portal: str, client_id: str, state: str = "") -> str:
     """Return the address at which a user of the portal allows an application to act for him."""
     query = {"client_id": client_id, "response_type": "code", **({"state": state} if state else {})}
@@ -258,7 +277,10 @@ def _ask(post: PostForm, app: OAuthApp, grant: Mapping[str, str], now: float) ->
     pair = TokenPair.from_answer({"refresh_token": grant.get("refresh_token", ""), **answer}, now)
     if pair is None:
         raise _refusal(raw.status, {"error": "", "error_description": "the answer holds no tokens"}, form)
-    return Grant(pair, str(answer.get("client_endpoint") or ""), str(answer.get("scope") or ""))
+    endpoint, scope, server = (
+        str(answer.get(name) or "") for name in ("client_endpoint", "scope", "server_endpoint")
+    )
+    return Grant(pair, endpoint, scope, server)
 
 
 def _refusal(status: int, answer: Mapping[str, Any], form: Mapping[str, str]) -> Bitrix24Error:
