@@ -173,8 +173,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "retry_timeout": {
                         "description": "Seconds without progress after which a temporary error fails the "
-                        "try, so that the task's own retries apply. Waits required by a limit of the portal do "
-                        "not count.",
+                        "try, so that the task's own retries apply. Waits required by a limit of the "
+                        "portal do not count.",
                         "version_added": "0.1.0",
                         "type": "float",
                         "example": None,
