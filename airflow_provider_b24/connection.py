@@ -1,8 +1,8 @@
 """
-From an Airflow connection to a portal's configuration, by the form that the provider's metadata states.
+From an Airflow connection to the configuration of a portal.
 
-Reads anything with ``host``, ``port``, ``schema``, ``login``, ``password`` and ``extra``; knows neither
-Airflow nor requests.
+Works on anything with ``host``, ``port``, ``schema``, ``login``, ``password`` and ``extra``; imports
+neither Airflow nor requests.
 """
 
 from __future__ import annotations
@@ -24,33 +24,34 @@ from airflow_provider_b24.rest.address import (
     parse_host,
     parse_webhook,
 )
+from airflow_provider_b24.rest.auth.oauth import parse_server
 from airflow_provider_b24.rest.config import OAUTH_SERVER, OAuthApp, PortalConfig, Webhook
 from airflow_provider_b24.rest.redaction import secret_forms
 
 _PROXY_SCHEMES = frozenset({"http", "https", "socks5", "socks5h"})
-_SHOWN = 12  # characters of a wrong Login that a message may quote: a webhook's code is longer
+_SHOWN = 12  # the longest wrong Login that a message may quote; a webhook's code is longer
 
 
 def portal_config(conn: Any) -> PortalConfig:
     """
-    Read a connection; every doubt is an error that names the field.
+    Read a connection.
 
     - Host is the portal's address, with or without ``https://``, port and path prefix. A webhook's address
-      is refused there: Airflow shows Host in the clear.
-    - Login and Password are user id and code of a webhook; Password may also hold the webhook's whole
-      address, and then Host and Login may stay empty but must not contradict it.
+      is refused there, because Airflow shows Host to everyone.
+    - Login and Password are the user id and the code of a webhook. Password may also contain the whole
+      address of the webhook; Host and Login may then be empty, but must not contradict it.
     - ``client_id`` in the extra means OAuth; Login and Password must then be empty.
-    - Plain http (a Host with ``http://``, or Schema ``http``) needs ``allow_http``.
-    - Empty fields of the extra mean their defaults; unknown ones are errors.
+    - Plain http (a Host with ``http://``, or Schema ``http``) requires ``allow_http``.
+    - Empty fields of the extra mean their defaults; unknown fields are errors.
 
-    :raises Bitrix24ConfigError: the connection cannot work; no secret is quoted.
+    :raises Bitrix24ConfigError: the connection cannot work. The message names the field and quotes no secret.
     """
     values = extra_values(conn)
     password = _text(conn, "password")
     if values["client_id"] and (password or _text(conn, "login")):
         raise Bitrix24ConfigError(
             f"both a webhook ({label('login')}, {label('password')}) and OAuth ({label('client_id')}) are "
-            "filled in: leave one of them empty"
+            "set; leave one of them empty"
         )
     pasted = _pasted_webhook(password) if "/" in password else None
     address = _portal_address(conn, pasted)
@@ -70,7 +71,7 @@ def portal_config(conn: Any) -> PortalConfig:
 
 
 def secrets(config: PortalConfig) -> list[str]:
-    """Return every text of a configuration that must not be shown, in each form in which it may occur."""
+    """Return every text of a configuration that must not be shown, in each form in which it may appear."""
     credentials = config.credentials
     plain = [*credentials.secrets]
     if isinstance(credentials, Webhook):
@@ -98,26 +99,28 @@ def _portal_address(conn: Any, pasted: WebhookAddress | None) -> Address:
     host, scheme = _text(conn, "host"), _text(conn, "schema").lower()
     if holds_webhook(host):
         raise Bitrix24ConfigError(
-            f"{label('host')} holds a webhook's whole address, whose code is a password, and Airflow shows "
-            f"this field to everybody: put the address into {label('password')} and make a new webhook"
+            f"{label('host')} contains the address of a webhook. Its code is a secret, but Airflow shows "
+            f"this field to everyone. Create a new webhook and enter its address as {label('password')}"
         )
     if scheme not in ("", *DEFAULT_PORTS):
-        raise Bitrix24ConfigError(f"{label('schema')} must be https, http or empty, not {scheme!r:.20}")
+        raise Bitrix24ConfigError(f"{label('schema')} must be https, http or empty, got {scheme!r:.20}")
     if not host:
         if pasted is None:
-            raise Bitrix24ConfigError(f"{label('host')} is missing: the portal's address is needed")
+            raise Bitrix24ConfigError(f"{label('host')} is missing; enter the portal's address")
         return pasted.address
     try:
         address = parse_address(host, scheme or (pasted.address.scheme if pasted else "https"))
     except Bitrix24ConfigError as error:
         raise Bitrix24ConfigError(f"{label('host')}: {error.description}") from None
     if scheme and scheme != address.scheme:
-        raise Bitrix24ConfigError(f"{label('schema')} is {scheme}, but {label('host')} is {address.scheme}")
+        raise Bitrix24ConfigError(
+            f"{label('schema')} is {scheme}, but {label('host')} begins with {address.scheme}://"
+        )
     address = _with_port(address, _text(conn, "port"))
     if pasted is not None and pasted.address != address:
         raise Bitrix24ConfigError(
-            f"{label('password')} holds a webhook of {pasted.address}, but {label('host')} is {address}: "
-            "leave the latter empty, or make them agree"
+            f"{label('password')} contains a webhook of {pasted.address}, but {label('host')} is {address}; "
+            f"correct one of them, or leave {label('host')} empty"
         )
     return address
 
@@ -126,10 +129,12 @@ def _with_port(address: Address, text: str) -> Address:
     if not text:
         return address
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise Bitrix24ConfigError(f"{label('port')} must be from 1 to 65535, not {text!r:.20}")
+        raise Bitrix24ConfigError(f"{label('port')} must be a number from 1 to 65535, got {text!r:.20}")
     port = int(text)
     if address.port is not None and address.port != port:
-        raise Bitrix24ConfigError(f"{label('port')} is {port}, but {label('host')} says {address.port}")
+        raise Bitrix24ConfigError(
+            f"{label('port')} is {port}, but {label('host')} contains port {address.port}"
+        )
     default = port == DEFAULT_PORTS[address.scheme]
     return Address(address.scheme, address.host, None if default else port, address.prefix)
 
@@ -137,19 +142,21 @@ def _with_port(address: Address, text: str) -> Address:
 def _check_scheme(address: Address, name: str, allow_http: bool) -> None:
     if address.scheme == "http" and not allow_http:
         raise Bitrix24ConfigError(
-            f"{label(name)} is plain http, over which credentials travel in the clear: use https, or set "
-            f"{label('allow_http')} to true"
+            f"{label(name)} uses plain http, which sends credentials unencrypted; use https, or turn on "
+            f"{label('allow_http')}"
         )
 
 
 def _webhook(conn: Any, pasted: WebhookAddress | None, values: Mapping[str, Any]) -> Webhook:
     for name in ("client_secret", "access_token", "refresh_token"):
         if values[name]:
-            raise Bitrix24ConfigError(f"{label(name)} belongs to OAuth, and {label('client_id')} is empty")
+            raise Bitrix24ConfigError(
+                f"{label(name)} is set, but {label('client_id')} is empty; OAuth needs both"
+            )
     login = _text(conn, "login")
     number = int(login) if login.isascii() and login.isdigit() else 0
     if login and number < 1:
-        shown = f", not {login!r}" if len(login) <= _SHOWN else ""
+        shown = f", got {login!r}" if len(login) <= _SHOWN else ""
         raise Bitrix24ConfigError(f"{label('login')} must be the number of a user{shown}")
     if pasted is not None:
         if login and number != pasted.user_id:
@@ -161,29 +168,32 @@ def _webhook(conn: Any, pasted: WebhookAddress | None, values: Mapping[str, Any]
     code = _text(conn, "password")
     if not code:
         raise Bitrix24ConfigError(
-            f"{label('password')} is missing: a webhook's code, or {label('client_id')} for OAuth, is needed"
+            f"{label('password')} is missing; enter the webhook's code, or {label('client_id')} for OAuth"
         )
     if not is_code(code):
         raise Bitrix24ConfigError(
-            f"{label('password')} holds characters that a webhook's code cannot have (letters, digits, _ -)"
+            f"{label('password')} must be a webhook's code: letters, digits, _ and - only"
         )
     if not login:
-        raise Bitrix24ConfigError(f"{label('login')} is missing: the number before the code in the webhook")
+        raise Bitrix24ConfigError(
+            f"{label('login')} is missing; enter the number before the code in the webhook's address"
+        )
     return Webhook(number, code)
 
 
 def _oauth_app(values: Mapping[str, Any]) -> OAuthApp:
     for name in ("client_id", "client_secret", "access_token", "refresh_token"):
         if any(character.isspace() for character in values[name]):
-            raise Bitrix24ConfigError(f"{label(name)} holds a space")
+            raise Bitrix24ConfigError(f"{label(name)} contains a space")
     if not values["client_secret"]:
         raise Bitrix24ConfigError(f"{label('client_secret')} is missing")
     if not values["refresh_token"] and not values["access_token"]:
         raise Bitrix24ConfigError(
-            f"{label('refresh_token')} is missing: the command 'authorize' of this provider gets one"
+            f"{label('refresh_token')} is missing; get one with 'airflow bitrix24 authorize' "
+            "(before Airflow 3.2: 'python -m airflow_provider_b24.cli authorize')"
         )
     try:
-        server = parse_address(values["oauth_server"] or OAUTH_SERVER)
+        server = parse_server(values["oauth_server"] or OAUTH_SERVER)
     except Bitrix24ConfigError as error:
         raise Bitrix24ConfigError(f"{label('oauth_server')}: {error.description}") from None
     _check_scheme(server, "oauth_server", values["allow_http"])

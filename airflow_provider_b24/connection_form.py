@@ -1,8 +1,8 @@
 """
-The connection form, by the one statement of it in the provider's metadata.
+The connection form, as the provider's metadata defines it.
 
-Airflow 3.2 and later render that statement themselves; here it is rendered for older ones, and connections
-are read by it.
+Airflow 3.2 and later render the metadata themselves. This module renders it for older versions, and reads
+connections by it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _YES, _NO = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "n
 
 @functools.cache
 def fields() -> dict[str, dict[str, Any]]:
-    """Return the statement of the extra's fields, in the form's order."""
+    """Return the definitions of the extra's fields, in the form's order."""
     return dict(_connection_type()["conn-fields"])
 
 
 def label(name: str) -> str:
-    """Name a field as the form does, and as JSON and command lines do."""
+    """Return the name of a field for a message: as in the form, and as in JSON."""
     if name in fields():
         return f"{fields()[name]['label']} ({name})"
     shown = _connection_type()["ui-field-behaviour"]["relabeling"].get(name, name.capitalize())
@@ -39,8 +39,8 @@ def form_widgets() -> dict[str, Any]:
     """
     Return the fields of the extra as fields of Airflow 2's web form.
 
-    Of WTForms only what is used here will do: a field of another class makes Airflow 2 drop the whole type of
-    connection, and 3.0 and 3.1 have stand-ins for these names alone.
+    Only the WTForms classes used here work: for a field of another class Airflow 2 drops the whole connection
+    type, and 3.0 and 3.1 have replacements only for these.
     """
     from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]
         BS3PasswordFieldWidget,
@@ -54,13 +54,13 @@ def form_widgets() -> dict[str, Any]:
     )
     from wtforms.validators import Optional, any_of  # type: ignore[import-untyped]
 
-    def widget(statement: dict[str, Any]) -> Any:
-        schema = statement["schema"]
-        facts: dict[str, Any] = {"label": statement["label"], "description": statement["description"]}
+    def widget(field: dict[str, Any]) -> Any:
+        schema = field["schema"]
+        facts: dict[str, Any] = {"label": field["label"], "description": field["description"]}
         default = schema.get("default")
         if schema["type"][0] == "boolean":
             return BooleanField(**facts, default=default)
-        # One form serves all types of connections: nothing may be required, lest those without it stop.
+        # One form serves all connection types: a required field would keep the others from being saved.
         facts["validators"] = [Optional()]
         if schema["type"][0] == "integer":
             return IntegerField(**facts, default=default, widget=BS3TextFieldWidget())
@@ -71,11 +71,11 @@ def form_widgets() -> dict[str, Any]:
         text = None if default is None else str(default)
         return StringField(**facts, default=text, widget=BS3TextFieldWidget())
 
-    return {name: widget(statement) for name, statement in fields().items()}
+    return {name: widget(field) for name, field in fields().items()}
 
 
 def ui_field_behaviour() -> dict[str, Any]:
-    """Return labels and placeholders of the standard fields as Airflow 2 wants them."""
+    """Return the labels and placeholders of the standard fields in the format of Airflow 2."""
     behaviour = _connection_type()["ui-field-behaviour"]
     return {
         "hidden_fields": list(behaviour["hidden-fields"]),
@@ -86,15 +86,15 @@ def ui_field_behaviour() -> dict[str, Any]:
 
 def extra_values(conn: Any) -> dict[str, Any]:
     """
-    Return every field of a connection's extra, checked and with its default where it is empty.
+    Return every field of a connection's extra, checked, with its default where it is empty.
 
-    :raises Bitrix24ConfigError: an unknown field or an impossible value; no secret is quoted.
+    :raises Bitrix24ConfigError: an unknown field or an invalid value; no secret is quoted.
     """
     extra = _extra(conn)
     unknown = [name for name in extra if name not in fields()]
     if unknown:
         close = difflib.get_close_matches(unknown[0], fields(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(fields())}"
+        hint = f"did you mean {close[0]!r}?" if close else f"known fields are {', '.join(fields())}"
         raise Bitrix24ConfigError(f"unknown field {unknown[0]!r:.60} in the connection's extra: {hint}")
     return {name: _field_value(name, field["schema"], extra.get(name)) for name, field in fields().items()}
 
@@ -109,17 +109,17 @@ def _extra(conn: Any) -> dict[str, Any]:
         try:
             extra = json.loads(extra)
         except ValueError:
-            raise Bitrix24ConfigError("the connection's extra is not JSON") from None
+            raise Bitrix24ConfigError("the connection's extra is not valid JSON") from None
     if not extra:
         return {}
     if not isinstance(extra, Mapping):
-        raise Bitrix24ConfigError(f"the connection's extra is a {type(extra).__name__}, not a JSON object")
+        raise Bitrix24ConfigError(f"the connection's extra must be a JSON object, got {type(extra).__name__}")
     legacy = {name.removeprefix(_LEGACY_PREFIX): value for name, value in extra.items()}
     return legacy | {name: value for name, value in extra.items() if not name.startswith(_LEGACY_PREFIX)}
 
 
 def _field_value(name: str, schema: Mapping[str, Any], value: Any) -> Any:
-    """Read one field of the extra; web forms and addresses send everything as text."""
+    """Read one field of the extra; from web forms and URIs everything comes as text."""
     kind = schema["type"][0]
     value = value.strip() if isinstance(value, str) else value
     if value is None or value == "":
@@ -127,7 +127,7 @@ def _field_value(name: str, schema: Mapping[str, Any], value: Any) -> Any:
     if name == "allowed_hosts" and isinstance(value, list):
         return ",".join(map(str, value))
     readers = {"boolean": _boolean, "integer": _integer, "number": _number, "string": _string}
-    shown = "" if schema.get("format") == "password" else f", not {value!r:.60}"
+    shown = "" if schema.get("format") == "password" else f", got {value!r:.60}"
     try:
         value = readers[kind](value)
     except ValueError:
@@ -167,7 +167,7 @@ def _number(value: Any) -> float:
 
 
 def _string(value: Any) -> str:
-    """Numbers are taken for text: Airflow reads ``?client_id=42`` of an address as a number."""
+    """Numbers count as text, because Airflow reads ``?client_id=42`` in a URI as a number."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError
     text = str(value)

@@ -1,4 +1,4 @@
-"""What Airflow is told about this package: plain data, so that reading it imports nothing."""
+"""The metadata of this package for Airflow: plain data, so that reading it imports nothing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 def get_provider_info() -> dict[str, Any]:
     """
-    Return the provider's metadata, which also is the one statement of the connection form.
+    Return the provider's metadata, which also defines the connection form.
 
-    Airflow 3.2 and later read the form from here; ``airflow_provider_b24.connection`` renders the same
-    statement for the web form of 2.11 and reads connections by it.
+    Airflow 3.2 and later read the form from here; ``airflow_provider_b24.connection_form`` renders it for
+    older versions and reads connections by it.
     """
     return {
         "package-name": "airflow-provider-b24",
         "name": "Bitrix24",
-        "description": "The Bitrix24 CRM: contacts and their companies, and any other REST method.",
+        "description": "Bitrix24 CRM: companies of contacts, and any other REST method.",
         "versions": ["0.1.0"],
         "integrations": [
             {
@@ -53,16 +53,16 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "placeholders": {
                         "host": "mycompany.bitrix24.com",
-                        "port": "443; the Test button of Airflow 3.3.1 and 3.3.2 needs it",
+                        "port": "443 (the Test button of Airflow 3.3.1 and 3.3.2 requires it)",
                         "login": "1",
-                        "password": "the code, or the whole address of the webhook",
+                        "password": "the code, or the whole webhook address",
                     },
                 },
                 "conn-fields": {
                     "plan": {
                         "label": "Plan",
-                        "description": "The portal's request limit: standard (50 at once, 2 per second), "
-                        "enterprise (250, 5 per second), none (a self-hosted portal without limits).",
+                        "description": "Request limit of the portal: standard (bursts of 50, then 2 per "
+                        "second), enterprise (250, then 5), none (a self-hosted portal without a limit).",
                         "schema": {
                             "type": ["string", "null"],
                             "enum": ["standard", "enterprise", "none"],
@@ -71,8 +71,8 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "client_id": {
                         "label": "OAuth client id",
-                        "description": "client_id of a local application. Filled: OAuth is used, and user id "
-                        "and code of a webhook stay empty.",
+                        "description": "client_id of a local application. Set it to use OAuth, and leave the "
+                        "user id and the code of a webhook empty.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "client_secret": {
@@ -82,48 +82,51 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "access_token": {
                         "label": "OAuth access token",
-                        "description": "May stay empty: a new one is got with the refresh token.",
+                        "description": "Optional: the refresh token is used to get a new one.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "refresh_token": {
                         "label": "OAuth refresh token",
-                        "description": "The first one; its successors are kept in the token store.",
+                        "description": "The first refresh token. Later ones are kept in the token store.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "oauth_server": {
                         "label": "OAuth server",
-                        "description": "The authorization server; empty means https://oauth.bitrix.info.",
+                        "description": "Address of the authorization server. Default: "
+                        "https://oauth.bitrix.info.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "ca_bundle": {
                         "label": "CA bundle",
-                        "description": "Path, on the workers, of a PEM file with the authority that signed a "
-                        "self-hosted portal's certificate.",
+                        "description": "Path, on the workers, of a PEM file with the certificate authority "
+                        "of a self-hosted portal.",
                         "schema": {"type": ["string", "null"]},
                     },
                     "verify_tls": {
                         "label": "Verify TLS",
-                        "description": "Off: whoever answers passes for the portal. Prefer a CA bundle.",
+                        "description": "When off, the server's identity is not verified. A CA bundle is "
+                        "safer.",
                         "schema": {"type": ["boolean", "null"], "default": True},
                     },
                     "proxy": {
                         "label": "Proxy",
                         "description": "Address of an HTTP proxy, e.g. http://me:secret@proxy.example:3128. "
-                        "Empty: what the environment says (HTTPS_PROXY, NO_PROXY).",
+                        "Default: the environment variables HTTPS_PROXY and NO_PROXY.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "connect_timeout": {
-                        "label": "Connect timeout, s",
-                        "description": "Seconds until a connection must stand.",
+                        "label": "Connect timeout (s)",
+                        "description": "Longest time in seconds to establish a connection.",
                         "schema": {"type": ["number", "null"], "minimum": 0.1, "default": 10},
                     },
                     "read_timeout": {
-                        "label": "Read timeout, s",
-                        "description": "Seconds until an answer must begin; the portal gives up after 60.",
+                        "label": "Read timeout (s)",
+                        "description": "Longest time in seconds to wait for an answer. The portal itself "
+                        "ends a request after 60.",
                         "schema": {"type": ["number", "null"], "minimum": 0.1, "default": 65},
                     },
                     "max_parallel": {
-                        "label": "Requests in flight",
+                        "label": "Parallel requests",
                         "description": "How many requests one task may have in flight, 1 to 16.",
                         "schema": {
                             "type": ["integer", "null"],
@@ -134,13 +137,13 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "allow_http": {
                         "label": "Allow plain http",
-                        "description": "Lets the address be http://…; credentials then travel in the clear.",
+                        "description": "Allows addresses with http://, which sends credentials unencrypted.",
                         "schema": {"type": ["boolean", "null"], "default": False},
                     },
                     "allowed_hosts": {
                         "label": "Allowed hosts",
-                        "description": "Further hosts, separated by commas, to which a renamed portal may "
-                        "redirect. Portals of one Bitrix24 cloud domain need not be listed.",
+                        "description": "Other hosts to which the portal may redirect, separated by commas. "
+                        "Hosts of the same Bitrix24 cloud domain need not be listed.",
                         "schema": {"type": ["string", "null"]},
                     },
                 },
@@ -148,19 +151,20 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {
             "bitrix24": {
-                "description": "Settings of the Bitrix24 provider that concern a machine, not a portal.",
+                "description": "Settings of the Bitrix24 provider for a machine, not for one portal.",
                 "options": {
                     "pacing_dir": {
-                        "description": "Directory in which all processes of a machine share what is left of "
-                        "a portal's request limit. Default: one of the user's in the temporary folder.",
+                        "description": "Absolute path of the directory in which all processes of a machine "
+                        "share the state of the request limits. Default: a directory of the user in the "
+                        "system's temporary directory.",
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "/var/lib/airflow/bitrix24",
                         "default": None,
                     },
                     "pacing_redis_url": {
-                        "description": "Redis in which workers of several machines behind one address share "
-                        "it instead (needs the extra 'redis').",
+                        "description": "URL of a Redis server to use instead, for workers on several "
+                        "machines behind one IP address (requires the extra 'redis').",
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "redis://redis.example:6379/0",
@@ -168,17 +172,18 @@ def get_provider_info() -> dict[str, Any]:
                         "sensitive": True,
                     },
                     "retry_timeout": {
-                        "description": "Seconds without any progress after which a temporary error is passed "
-                        "on to the task's own retries. Waits that the portal itself dictates do not count.",
+                        "description": "Seconds without progress after which a temporary error fails the "
+                        "try, so that the task's own retries apply. Waits required by a limit of the "
+                        "portal do not count.",
                         "version_added": "0.1.0",
                         "type": "float",
                         "example": None,
                         "default": "120",
                     },
                     "token_store": {
-                        "description": "Where rotated OAuth tokens are kept: 'variable' (Airflow Variables), "
-                        "'file:<directory>' (files only their owner may read), or the dotted path of "
-                        "a callable (conn_id, fingerprint) that returns a TokenStore.",
+                        "description": "Where renewed OAuth tokens are kept: 'variable' (Airflow Variables), "
+                        "'file:<directory>' (files that only their owner may read), or the dotted path "
+                        "of a callable (conn_id, fingerprint) that returns a TokenStore.",
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "file:/var/lib/airflow/bitrix24",

@@ -164,11 +164,11 @@ def test_allowed_hosts_are_a_text_or_a_list(hosts):
         ({"host": None}, ["Portal (host)", "missing"]),
         (
             {"host": f"https://portal.example/rest/1/{CODE}/"},
-            ["Portal (host)", "Webhook code (password)", "new webhook"],
+            ["Portal (host)", "Webhook code (password)", "Create a new webhook"],
         ),
-        ({"host": f"portal.example/rest/1/{CODE}"}, ["Portal (host)", "whole address"]),
-        ({"host": f"portal.example/REST/1/{CODE}"}, ["Portal (host)", "whole address"]),
-        ({"host": f"portal.example/rest//1/{CODE}"}, ["Portal (host)", "whole address"]),
+        ({"host": f"portal.example/rest/1/{CODE}"}, ["Portal (host)", "address of a webhook"]),
+        ({"host": f"portal.example/REST/1/{CODE}"}, ["Portal (host)", "address of a webhook"]),
+        ({"host": f"portal.example/rest//1/{CODE}"}, ["Portal (host)", "address of a webhook"]),
         ({"host": f"https://1:{CODE}@portal.example"}, ["Portal (host)", "'@'"]),
         ({"host": f"https://portal.example/?auth={CODE}"}, ["Portal (host)", "'?'"]),
         ({"host": "ftp://portal.example"}, ["Portal (host)", "ftp"]),
@@ -190,8 +190,8 @@ def test_allowed_hosts_are_a_text_or_a_list(hosts):
         ({"login": "-1"}, ["Webhook user id (login)"]),
         ({"login": CODE}, ["Webhook user id (login)"]),
         ({"password": None}, ["Webhook code (password)", "missing", "client_id"]),
-        ({"password": f"{CODE}?x=1"}, ["Webhook code (password)", "characters"]),
-        ({"password": f"{CODE} {CODE}"}, ["Webhook code (password)", "characters"]),
+        ({"password": f"{CODE}?x=1"}, ["Webhook code (password)", "letters, digits"]),
+        ({"password": f"{CODE} {CODE}"}, ["Webhook code (password)", "letters, digits"]),
         ({"password": f"https://portal.example/{CODE}/"}, ["Webhook code (password)", "/rest/"]),
         ({"password": f"https://portal.example/rest/0/{CODE}/"}, ["Webhook code (password)"]),
         ({"password": f"https://other.example/rest/1/{CODE}/"}, ["other.example", "portal.example"]),
@@ -202,9 +202,9 @@ def test_allowed_hosts_are_a_text_or_a_list(hosts):
         ({"extra": {"read_timout": 5}}, ["'read_timout'", "did you mean 'read_timeout'"]),
         ({"extra": {"headers": {}}}, ["'headers'", "plan", "proxy"]),
         ({"extra": {"plan": "gold"}}, ["Plan (plan)", "standard, enterprise, none", "'gold'"]),
-        ({"extra": {"read_timeout": "abc"}}, ["Read timeout, s (read_timeout)", "number", "'abc'"]),
+        ({"extra": {"read_timeout": "abc"}}, ["Read timeout (s) (read_timeout)", "number", "'abc'"]),
         ({"extra": {"read_timeout": True}}, ["read_timeout", "number", "True"]),
-        ({"extra": {"connect_timeout": 0}}, ["connect_timeout", "at least 0.1", "not 0"]),
+        ({"extra": {"connect_timeout": 0}}, ["connect_timeout", "at least 0.1", "got 0"]),
         ({"extra": {"connect_timeout": "nan"}}, ["connect_timeout"]),
         ({"extra": {"max_parallel": 17}}, ["max_parallel", "from 1 to 16", "17"]),
         ({"extra": {"max_parallel": 1.5}}, ["max_parallel", "integer"]),
@@ -341,7 +341,7 @@ def test_the_web_form_of_airflow_2_shows_the_same_fields_as_the_metadata():
     pytest.importorskip("flask_appbuilder", reason="only Airflow 2 brings its web form along")
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget
 
-    from airflow_provider_b24.connection import form_widgets
+    from airflow_provider_b24.connection_form import form_widgets
 
     widgets = form_widgets()
     assert list(widgets) == list(fields())
@@ -357,7 +357,7 @@ def test_airflow_2_accepts_every_class_of_field_in_its_web_form():
     pytest.importorskip("flask_appbuilder", reason="only Airflow 2 brings its web form along")
     from wtforms import BooleanField, IntegerField, PasswordField, StringField
 
-    from airflow_provider_b24.connection import form_widgets
+    from airflow_provider_b24.connection_form import form_widgets
 
     classes = {widget.field_class for widget in form_widgets().values()}
     assert classes <= {IntegerField, PasswordField, StringField, BooleanField}
@@ -369,14 +369,14 @@ def test_other_types_of_connections_can_still_be_saved_in_the_web_form_of_airflo
     from werkzeug.datastructures import MultiDict
     from wtforms import Form
 
-    from airflow_provider_b24.connection import form_widgets
+    from airflow_provider_b24.connection_form import form_widgets
 
     form = type("ConnectionForm", (Form,), form_widgets())(formdata=MultiDict({"conn_type": "postgres"}))
     assert form.validate(), form.errors
 
 
 def test_the_labels_of_older_airflows_are_those_of_the_metadata():
-    from airflow_provider_b24.connection import ui_field_behaviour
+    from airflow_provider_b24.connection_form import ui_field_behaviour
 
     (statement,) = get_provider_info()["connection-types"]
     behaviour = ui_field_behaviour()

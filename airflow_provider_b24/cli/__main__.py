@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_b24.cli``: the commands where Airflow's command line has no place for them."""
+"""``python -m airflow_provider_b24.cli``: the commands, for Airflow before 3.2."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from airflow_provider_b24.cli import authorize, definition
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command."""
-    parser = argparse.ArgumentParser("python -m airflow_provider_b24.cli", description="Bitrix24 for Airflow")
+    parser = argparse.ArgumentParser(
+        "python -m airflow_provider_b24.cli", description="Commands of the Bitrix24 provider"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser(
         "authorize",

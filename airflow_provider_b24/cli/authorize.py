@@ -1,19 +1,21 @@
-"""From an authorization code to a connection."""
+"""The command ``authorize``: from an authorization code to a connection."""
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
 import secrets
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24Error
-from airflow_provider_b24.rest.address import parse_address
-from airflow_provider_b24.rest.auth.oauth import Grant, authorize_url, exchange_code
+from airflow_provider_b24.rest.address import Address, parse_address
+from airflow_provider_b24.rest.auth.oauth import Grant, authorize_url, exchange_code, parse_server
 from airflow_provider_b24.rest.clock import SystemClock
 from airflow_provider_b24.rest.config import OAUTH_SERVER, OAuthApp, PortalConfig
 from airflow_provider_b24.rest.transport import Transport
@@ -21,25 +23,25 @@ from airflow_provider_b24.rest.transport import Transport
 
 def run(args: Namespace) -> None:
     """
-    Carry out the command; see ``definition.AUTHORIZE_ARGUMENTS`` for its arguments.
+    Run the command; see ``definition.AUTHORIZE_ARGUMENTS`` for its arguments.
 
     :raises SystemExit: it failed; the text says why, without a secret.
     """
     try:
-        portal = _address(args.portal, args.allow_http, "the portal")
-        server = _address(args.oauth_server or OAUTH_SERVER, args.allow_http, "--oauth-server")
+        portal = _address(args.portal, parse_address, "the portal", args.allow_http)
+        server = _address(args.oauth_server or OAUTH_SERVER, parse_server, "--oauth-server", args.allow_http)
         if not args.form:
             _check_free(args)
         secret = _secret("BITRIX24_CLIENT_SECRET", "client_secret of the application: ")
         app = OAuthApp(client_id=args.client_id, client_secret=secret, server=server)
         grant = _authorize(portal, app, args.ca_bundle or "")
-        _warn(grant, portal)
+        _warn(grant, portal, app)
         connection = _connection(args, portal, app, grant)
         if args.form:
-            sys.stdout.write(f"{_written(args.conn_id, connection, args.form)}\n")
+            sys.stdout.write(f"{_format(args.conn_id, connection, args.form)}\n")
         else:
             _store(args.conn_id, connection)
-            _say(f"The connection {args.conn_id!r} to {portal} is stored.")
+            _say(f"Stored the connection {args.conn_id!r} to {portal}.")
     except Bitrix24Error as error:
         failure = str(error)
     else:
@@ -47,14 +49,14 @@ def run(args: Namespace) -> None:
     raise SystemExit(failure)
 
 
-def _address(text: str, allow_http: bool, what: str) -> str:
+def _address(text: str, parse: Callable[[str], Address], what: str, allow_http: bool) -> str:
     try:
-        address = parse_address(text)
+        address = parse(text)
     except Bitrix24ConfigError as error:
         raise Bitrix24ConfigError(f"{what}: {error.description}") from None
     if address.scheme == "http" and not allow_http:
         raise Bitrix24ConfigError(
-            f"{what} is plain http, over which secrets travel in the clear: see --allow-http"
+            f"{what} uses plain http, which sends secrets unencrypted; use https, or add --allow-http"
         )
     return str(address)
 
@@ -62,27 +64,31 @@ def _address(text: str, allow_http: bool, what: str) -> str:
 def _authorize(portal: str, app: OAuthApp, ca_bundle: str) -> Grant:
     transport = Transport(PortalConfig(portal, app, ca_bundle=ca_bundle))
     state = secrets.token_urlsafe(16)
-    _say("Open this address as the user whose rights the DAGs shall have:\n")
+    _say("Open this address in a browser, as the user whose permissions the DAGs use:\n")
     _say(f"  {authorize_url(portal, app.client_id, state)}\n")
-    _say("A code appears there, or the browser goes on to an address that holds it. It lives for 30 seconds.")
-    code = _code(_secret("BITRIX24_CODE", "That code, or the whole address: "), state)
-    return exchange_code(transport.post_form, app, code, SystemClock().now())
+    _say(
+        "Bitrix24 shows a code, or redirects to an address that contains it. The code expires in 30 seconds."
+    )
+    answer = _secret("BITRIX24_CODE", "The code, or the whole address: ")
+    if "://" in answer:
+        answer = _code_in(answer, state, app)
+    return exchange_code(transport.post_form, app, answer, SystemClock().now())
 
 
-def _code(answer: str, state: str) -> str:
-    """Take the code out of the address to which the portal led the browser, if it is one."""
-    if "://" not in answer:
-        return answer
-    query = parse_qs(urlsplit(answer).query)
-    if query.get("state", [state]) != [state]:
-        raise Bitrix24ConfigError("this address answers another request: open the one above once more")
+def _code_in(redirect: str, state: str, app: OAuthApp) -> str:
+    """Return the code in the address to which the portal redirected the browser."""
+    query = {name: values[0] for name, values in parse_qs(urlsplit(redirect).query).items()}
+    if query.get("state", state) != state:
+        raise Bitrix24ConfigError("this address belongs to another request; open the address above again")
     if "code" not in query:
-        raise Bitrix24ConfigError("this address holds no code")
-    return query["code"][0]
+        raise Bitrix24ConfigError("this address contains no code")
+    # Only a warning: the secret must not be sent to a server that nothing but a pasted text names.
+    _warn_of_server(query.get("server_domain", ""), "The redirect", app)
+    return query["code"]
 
 
 def _secret(variable: str, question: str) -> str:
-    """Read a secret from the environment or the terminal, without showing it."""
+    """Read a secret from the environment or the terminal, without echo."""
     try:
         answer = os.environ.get(variable) or getpass.getpass(question, stream=sys.stderr)
     except EOFError:
@@ -92,16 +98,30 @@ def _secret(variable: str, question: str) -> str:
     return answer.strip()
 
 
-def _warn(grant: Grant, portal: str) -> None:
-    told, asked = urlsplit(grant.endpoint).netloc, urlsplit(portal).netloc
-    if told and told != asked:
-        _say(f"Warning: the tokens are for {told}, not for {asked}. Has the portal been renamed?")
+def _warn(grant: Grant, portal: str, app: OAuthApp) -> None:
+    received, expected = urlsplit(grant.endpoint).netloc, urlsplit(portal).netloc
+    if received and received != expected:
+        _say(f"Warning: the tokens are for {received}, not for {expected}. Was the portal renamed?")
     if grant.scope and "crm" not in grant.scope.split(","):
-        _say(f"Warning: the application has no scope 'crm', only {grant.scope}.")
+        _say(f"Warning: the application does not have the scope 'crm', only {grant.scope}.")
+    _warn_of_server(grant.server, "The answer", app)
+
+
+def _warn_of_server(named: str, where: str, app: OAuthApp) -> None:
+    """Compare the authorization server that Bitrix24 names with the one that is used."""
+    server = None
+    with contextlib.suppress(Bitrix24ConfigError):
+        server = parse_server(named) if named else None
+    if server is not None and server.host != parse_address(app.server).host:
+        _say(
+            f"Warning: {where.lower()} names the authorization server {server.netloc}, but {app.server} is "
+            f"used. If the tokens are refused and you trust {server.netloc}, run the command again with "
+            f"--oauth-server {server.netloc}."
+        )
 
 
 def _connection(args: Namespace, portal: str, app: OAuthApp, grant: Grant) -> dict[str, Any]:
-    """Return the connection's fields as they are written in JSON, without those left to their defaults."""
+    """Return the connection's fields as in its JSON form, without those that have their defaults."""
     extra = {
         "client_id": app.client_id,
         "client_secret": app.client_secret,
@@ -118,7 +138,7 @@ def _connection(args: Namespace, portal: str, app: OAuthApp, grant: Grant) -> di
     }
 
 
-def _written(conn_id: str, fields: dict[str, Any], form: str) -> str:
+def _format(conn_id: str, fields: dict[str, Any], form: str) -> str:
     if form == "json":
         return json.dumps(fields)
     from airflow.models.connection import Connection
@@ -128,7 +148,7 @@ def _written(conn_id: str, fields: dict[str, Any], form: str) -> str:
 
 
 def _check_free(args: Namespace) -> None:
-    """Find out before a code is asked for whether its tokens will have a place."""
+    """Make sure that the tokens can be stored, before a code is asked for."""
     from airflow.models.connection import Connection
     from airflow.utils.session import create_session
 
@@ -137,20 +157,24 @@ def _check_free(args: Namespace) -> None:
     if found is None:
         return
     if found.conn_type != "bitrix24":
-        raise Bitrix24ConfigError(f"the connection {args.conn_id!r} is one to {found.conn_type}")
+        raise Bitrix24ConfigError(
+            f"the connection {args.conn_id!r} has the type {found.conn_type!r}; use another id (--conn-id)"
+        )
     if not args.replace:
-        raise Bitrix24ConfigError(f"the connection {args.conn_id!r} exists: see --replace, or --conn-id")
+        raise Bitrix24ConfigError(
+            f"the connection {args.conn_id!r} already exists; use --replace, or another id (--conn-id)"
+        )
 
 
 def _store(conn_id: str, fields: dict[str, Any]) -> None:
-    """Add the connection, or renew an existing one, as ``airflow connections add`` does."""
+    """Add the connection or replace an existing one, as ``airflow connections add`` does."""
     from airflow.models.connection import Connection
     from airflow.utils.session import create_session
 
     with create_session() as session:
         stored = session.query(Connection).filter(Connection.conn_id == conn_id).one_or_none()
         if stored is not None:
-            # Another one in its place: Airflow cannot empty a password, and a webhook must not stay behind.
+            # Replaced, not changed: Airflow cannot empty a password, and no webhook must remain in it.
             fields = fields | {
                 "extra": stored.extra_dejson | fields["extra"],
                 "description": stored.description,
@@ -161,5 +185,5 @@ def _store(conn_id: str, fields: dict[str, Any]) -> None:
 
 
 def _say(text: str) -> None:
-    """Speak to the person at the terminal; the standard output is for the connection alone."""
+    """Write to the person at the terminal; standard output is only for the connection."""
     sys.stderr.write(f"{text}\n")

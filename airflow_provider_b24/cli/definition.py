@@ -1,4 +1,4 @@
-"""The commands and their arguments, stated once: for Airflow's parser and for our own."""
+"""The commands and their arguments, for Airflow's command line and for our own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import Any
 
 from airflow_provider_b24 import DEFAULT_CONN_ID
 
-AUTHORIZE_HELP = "Turn an OAuth authorization code into a connection"
+AUTHORIZE_HELP = "Create a connection from an OAuth authorization code"
 AUTHORIZE_DESCRIPTION = """\
-Prints the address at which a user of the portal allows a local application to act for them, takes the code
-that appears there, exchanges it for tokens and stores these as an Airflow connection.
+Prints the address where a user of the portal allows a local application to act on their behalf, asks for the
+code shown there, exchanges it for tokens and stores them in an Airflow connection.
 
-The application's secret and the code are asked for, or read from the environment variables
-BITRIX24_CLIENT_SECRET and BITRIX24_CODE; they are never arguments, which other users of the machine can see.
+The application's secret and the code are prompted for, or read from the environment variables
+BITRIX24_CLIENT_SECRET and BITRIX24_CODE. They cannot be given as arguments, because other users of the
+machine can see those.
 """
 AUTHORIZE_ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("portal",), {"help": "address of the portal, e.g. mycompany.bitrix24.com"}),
@@ -21,18 +22,27 @@ AUTHORIZE_ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         ("--conn-id",),
         {"default": DEFAULT_CONN_ID, "help": f"id of the connection; default: {DEFAULT_CONN_ID}"},
     ),
-    (("--oauth-server",), {"help": "authorization server; default: https://oauth.bitrix.info"}),
-    (("--ca-bundle",), {"help": "PEM file with the certificate authority of a self-hosted portal"}),
-    (("--allow-http",), {"action": "store_true", "help": "allow addresses that begin with http://"}),
+    (
+        ("--oauth-server",),
+        {"help": "address of the authorization server; default: https://oauth.bitrix.info"},
+    ),
+    (("--ca-bundle",), {"help": "path of a PEM file with the certificate authority of a self-hosted portal"}),
+    (
+        ("--allow-http",),
+        {"action": "store_true", "help": "allow addresses with http://, which send secrets unencrypted"},
+    ),
     (
         ("--replace",),
-        {"action": "store_true", "help": "put the tokens into an existing connection; its other fields stay"},
+        {
+            "action": "store_true",
+            "help": "store the tokens in an existing connection; keep its other settings",
+        },
     ),
     (
         ("--print",),
         {
             "choices": ("uri", "json"),
-            "help": "show the connection, secrets and all, instead of storing it",
+            "help": "print the connection, including its secrets, instead of storing it",
             "dest": "form",
         },
     ),
@@ -40,7 +50,7 @@ AUTHORIZE_ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 
 
 def get_bitrix24_cli_commands() -> list[Any]:
-    """Return the commands for Airflow's own command line, which asks for them from 3.2 on."""
+    """Return the commands for the command line of Airflow 3.2 and later."""
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
     authorize = ActionCommand(

@@ -164,10 +164,10 @@ def _batch_error(outcomes: Sequence[Outcome], failed: Sequence[tuple[int, Outcom
     temporary = all(outcome.error is not None and outcome.error.temporary for _, outcome in failed) and all(
         outcome.status == "skipped" or outcome.call.may_repeat for outcome in outcomes
     )
-    were = "call was" if len(failed) == 1 else "calls were"
+    were = "was" if len(failed) == 1 else "were"
     return Bitrix24Error(
-        f"{len(failed)} of {len(outcomes)} {were} not successful. First: calls[{index}] ({first.status}): "
-        f"{first.error}",
+        f"{len(failed)} of {len(outcomes)} calls {were} not successful. "
+        f"First: calls[{index}] ({first.status}): {first.error}",
         temporary=temporary,
         retry_at=first.error.retry_at if first.error is not None else None,
     )

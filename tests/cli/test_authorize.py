@@ -77,7 +77,7 @@ def test_a_code_becomes_a_stored_connection_that_works(authorize, stored, server
     assert config.url == server.url.rstrip("/")
     shown = capsys.readouterr()
     assert f"{config.url}/oauth/authorize/?client_id={APP}&response_type=code" in shown.err
-    assert "is stored" in shown.err
+    assert "Stored the connection" in shown.err
     secrets = [SECRET, config.credentials.access_token, config.credentials.refresh_token]
     assert not [one for one in secrets if one in shown.out + shown.err + caplog.text]
 
@@ -104,11 +104,41 @@ def test_the_whole_address_that_holds_the_code_may_be_entered(authorize, portal,
     assert stored("test_b24") is not None
 
 
+@pytest.mark.parametrize("suffix", ["", "/oauth/token/", "/rest/"])
+def test_the_authorization_server_may_be_given_by_one_of_its_endpoints(authorize, server, stored, suffix):
+    address = server.url.rstrip("/")
+    authorize("--conn-id", "test_b24", "--oauth-server", f"{address}{suffix}")
+    assert portal_config(stored("test_b24")).credentials.server == address
+
+
+def test_a_redirect_that_names_another_authorization_server_is_warned_of_and_gets_no_secret(
+    authorize, portal, stored, capsys
+):
+    redirect = f"https://app.example/?code={portal.issue_code(APP)}&server_domain=oauth.bitrix24.tech"
+    authorize("--conn-id", "test_b24", code=redirect)
+    told = capsys.readouterr().err
+    assert "Warning: the redirect names the authorization server oauth.bitrix24.tech, but http://127" in told
+    assert "--oauth-server oauth.bitrix24.tech" in told
+    assert "127.0.0.1" in portal_config(stored("test_b24")).credentials.server
+
+
+def test_an_answer_that_names_another_authorization_server_is_warned_of(authorize, server, stored, capsys):
+    authorize("--conn-id", "test_b24", "--oauth-server", f"http://localhost:{server.port}")
+    assert "Warning: the answer names the authorization server 127.0.0.1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", ["", "oauth bitrix", "%1b[31m"])
+def test_a_redirect_that_names_no_readable_server_is_not_warned_of(authorize, portal, stored, capsys, named):
+    code = portal.issue_code(APP)
+    authorize("--conn-id", "test_b24", code=f"https://app.example/?code={code}&server_domain={named}")
+    assert "Warning" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("entered", "words"),
     [
         ("https://app.example/?code=x&state=foreign", "another request"),
-        ("https://app.example/?error=access_denied", "holds no code"),
+        ("https://app.example/?error=access_denied", "contains no code"),
         ("wrong", "invalid_grant"),
     ],
 )
@@ -152,7 +182,7 @@ def test_a_connection_of_another_type_is_not_replaced(authorize, stored):
 
     with create_session() as session:
         session.add(Connection(conn_id="test_b24", conn_type="http", host="old.example"))
-    with pytest.raises(SystemExit, match="is one to http"):
+    with pytest.raises(SystemExit, match="has the type 'http'"):
         authorize("--conn-id", "test_b24", "--replace")
 
 
@@ -166,7 +196,10 @@ def test_a_wrong_secret_ends_the_command_and_is_not_shown(authorize, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["authorize", "http://portal.example", "--client-id", "x", "--print", "uri"], "plain http"),
+        (
+            ["authorize", "http://portal.example", "--client-id", "x", "--print", "uri"],
+            "the portal uses plain http",
+        ),
         (["authorize", "portal example", "--client-id", "x", "--print", "uri"], "not a host name"),
         (
             [
@@ -179,7 +212,7 @@ def test_a_wrong_secret_ends_the_command_and_is_not_shown(authorize, capsys):
                 "--oauth-server",
                 "http://o.example",
             ],
-            "--oauth-server is plain http",
+            "--oauth-server uses plain http",
         ),
     ],
 )
@@ -270,7 +303,7 @@ def test_airflow_s_own_command_line_has_the_command(server, portal, airflow_cons
 
     options = ["--oauth-server", address, "--allow-http", "--conn-id", "test_b24_cli"]
     told = airflow("bitrix24", "authorize", address, "--client-id", APP, *options)
-    assert "is stored" in told
+    assert "Stored the connection" in told
     assert SECRET not in told
     shown = airflow("connections", "get", "test_b24_cli", "--output", "json")
     assert APP in shown

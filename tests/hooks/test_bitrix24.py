@@ -57,6 +57,14 @@ def test_bindings_may_be_given_as_values(hook, portal):
     assert portal.bindings(82) == [{"COMPANY_ID": 8, "SORT": 100, "ROLE_ID": 0, "IS_PRIMARY": "Y"}]
 
 
+def test_what_was_read_can_be_written_back(hook, portal):
+    portal.bind(82, [(8, 0, True), (9, -5, False), (10, 0, False)])
+    rows = hook.get_contact_companies(82)
+    assert [row["SORT"] for row in rows] == [-5, 0, 0]
+    hook.set_contact_companies(82, rows)
+    assert hook.get_contact_companies(82) == rows
+
+
 @pytest.mark.parametrize("contact", [0, -1, "abc", None, True, 8.5, "82abc", [], {}])
 def test_a_bad_contact_is_refused_by_every_method_before_anything_is_sent(hook, portal, contact):
     for call in (
@@ -79,7 +87,7 @@ def test_companies_that_do_not_exist_are_found_before_the_write(hook, portal):
     assert portal.bindings(82) == before
 
 
-def test_a_company_that_the_user_may_not_read_is_a_ghost_too(hook, portal):
+def test_a_company_that_the_user_may_not_read_counts_as_missing(hook, portal):
     portal.forbid_companies([9])
     with pytest.raises(
         Bitrix24InputError, match="company 9 does not exist, or the connection's user may not"
@@ -91,7 +99,7 @@ def test_the_connection_is_tested_with_one_request(hook, portal):
     ok, message = hook.test_connection()
     assert ok, message
     assert "connected as" in message
-    assert "scope 'crm' is there" in message
+    assert "it has the scope 'crm'" in message
     assert portal.requests == 1
 
 
@@ -103,6 +111,7 @@ def test_the_test_of_a_connection_does_not_wait_for_a_busy_portal(hook, portal, 
     ok, message = hook.test_connection()
     assert not ok
     assert message
+    assert not message.startswith("batch")
     assert time.monotonic() - started < 15  # a task would wait for two minutes and more
 
 
@@ -110,7 +119,7 @@ def test_a_missing_scope_is_named_with_what_to_do(hook, server, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", server.connection_json(9, NO_SCOPE_CODE))
     ok, message = hook.test_connection()
     assert not ok
-    assert "scope 'crm' is missing: add it to the webhook" in message
+    assert "scope 'crm' is missing; add it to the webhook" in message
 
 
 def test_a_user_without_rights_still_passes_the_test_of_the_connection(hook, server, monkeypatch):
@@ -135,6 +144,35 @@ def test_the_test_of_a_connection_never_raises(hook, monkeypatch, connection):
     assert not ok
     assert message
     assert "code" not in message.replace("webhook code", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("retry_timeout", value) for value in ("2m", "", "nan", "-5", "inf")),
+        ("pacing_dir", "relative/folder"),
+        ("pacing_dir", "~nobody0such/folder"),
+        ("pacing_redis_url", "not a url"),
+        ("token_store", "file:"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_a_config_error_that_names_it(
+    hook, portal, monkeypatch, name, value
+):
+    monkeypatch.setenv(f"AIRFLOW__BITRIX24__{name.upper()}", value)
+    with pytest.raises(Bitrix24ConfigError, match=rf"\[bitrix24\] {name}"):
+        hook.call("profile")
+    ok, message = hook.test_connection()
+    assert not ok
+    assert name in message
+    assert portal.requests == 0
+
+
+def test_the_home_directory_in_a_setting_is_expanded(hook, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__BITRIX24__PACING_DIR", "~/pacing")
+    hook.call("profile")
+    assert list((tmp_path / "pacing").iterdir())
 
 
 def test_a_missing_host_is_a_config_error(hook, monkeypatch):

@@ -57,7 +57,50 @@ def test_a_batch_in_which_a_call_fails_fails_after_its_outcomes_are_in_xcom(run_
     assert (run.states["call"], run.tries["call"]) == ("failed", 1)
     assert [row["status"] for row in run.returned("call")] == ["success", "failure", "success"]
     assert run.returned("call")[1]["error"]["description"] == "Not found"
-    assert "1 of 3 calls did not succeed; the first, calls[1]" in run.log
+    assert "1 of 3 calls was not successful. First: calls[1] (failure): crm.contact.get: Not found" in run.log
+
+
+def test_a_batch_that_fails_pushes_nothing_when_told_so(airflow_console, bitrix24_conn, mocker):
+    from airflow.providers.common.compat.sdk import AirflowFailException
+
+    from airflow_provider_b24.operators.bitrix24 import Bitrix24BatchOperator
+
+    calls = [["crm.contact.get", {"id": 4_000_000}]]
+    ti = mocker.Mock(spec_set=["xcom_push"])
+    operator = Bitrix24BatchOperator(task_id="batch", calls=calls, do_xcom_push=False)
+    with pytest.raises(AirflowFailException, match="1 of 1 calls was not successful"):
+        operator.fail_fast(operator.run, {"ti": ti})
+    ti.xcom_push.assert_not_called()
+
+
+@pytest.mark.parametrize("name", ["Bitrix24Operator", "Bitrix24ListOperator"])
+def test_params_in_place_of_parameters_is_an_error_that_says_so(execute, portal, name):
+    from airflow.providers.common.compat.sdk import AirflowFailException
+
+    from airflow_provider_b24.operators import bitrix24
+
+    operator = getattr(bitrix24, name)(
+        task_id="call", method="crm.contact.list", params={"filter": {"ID": 82}}
+    )
+    with pytest.raises(AirflowFailException, match=r"params was given instead of parameters"):
+        execute(operator)
+    assert portal.requests == 0
+
+
+def test_params_that_a_template_uses_are_no_mistake(execute):
+    from airflow_provider_b24.operators.bitrix24 import Bitrix24Operator
+
+    operator = Bitrix24Operator(task_id="call", method="{{ params.method }}", params={"method": "profile"})
+    operator.method = "profile"  # as rendered
+    assert execute(operator)[0]["ID"] == "1"
+
+
+def test_a_permanent_failure_logs_one_line_and_one_traceback(run_dag, portal, bitrix24_conn):
+    run = run_dag(dag("Bitrix24Operator", "method='crm.contact.get', parameters={'id': 4000000}"))
+    message = "crm.contact.get: Not found (HTTP 400). Check the id: the portal has no such record."
+    assert run.log.count(message) == 2  # the line, and the end of the traceback
+    assert run.log.count("Traceback") == 1
+    assert "AirflowFailException" in run.log
 
 
 def test_a_batch_that_wrote_something_is_not_retried_as_a_whole(run_dag, portal, bitrix24_conn):
@@ -71,10 +114,11 @@ def test_a_batch_that_wrote_something_is_not_retried_as_a_whole(run_dag, portal,
 @pytest.mark.parametrize(
     ("calls", "message"),
     [
-        ("'profile'", "calls must be a list, got str"),
+        ("'profile'", "calls is text that is neither JSON nor a Python literal"),
+        ("{'method': 'profile'}", "calls must be a list, got dict"),
         ("[{'methode': 'profile'}]", "calls[0] must be {'method': ..., 'params': ...}"),
         ("[['profile', {}], ['a b', {}]]", "calls[1]: method must be a REST method name"),
-        ("[['profile', 8]]", "calls[0]: profile: params must be a mapping"),
+        ("[['profile', 8]]", "calls[0]: params must be a mapping, got int: 8"),
         ("[['batch', {}]]", "a batch cannot hold another batch"),
     ],
 )
