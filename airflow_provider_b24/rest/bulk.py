@@ -197,7 +197,7 @@ class Bulk:
     def _is_sent_again(self, item: Item, error: Bitrix24Error, max_tries: int = MAX_TRIES) -> bool:
         """Whether an item is sent again after a failure that may pass; otherwise set its outcome."""
         item.tries += not isinstance(error, Bitrix24OperatingLimitError)
-        item.maybe_executed |= may_be_executed(error)
+        item.maybe_executed |= may_be_executed(error, item.sent.may_repeat)
         decision = decide(
             error,
             repeatable=item.sent.may_repeat,
@@ -248,7 +248,7 @@ class Bulk:
         pause = self._budget.pause(error)
         if pause is None:
             for item in batch:
-                item.end(given_up(error), error, ended_run=True)
+                item.end(given_up(error, item.sent.may_repeat), error, ended_run=True)
             self._window.end(error)
             return
         self._departure.pause(pause)

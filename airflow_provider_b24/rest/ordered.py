@@ -164,7 +164,7 @@ class OrderedBatch:
 
     def _give_up(self, calls: Sequence[Call], error: Bitrix24Error, ended_run: bool = False) -> None:
         for call in calls:
-            self._add(Outcome(call, given_up(error), error=error, ended_run=ended_run))
+            self._add(Outcome(call, given_up(error, call.may_repeat), error=error, ended_run=ended_run))
         if ended_run:
             for call in self._calls[len(self._outcomes) :]:
                 self._add(Outcome(call, "skipped", error=error, ended_run=True))

@@ -42,7 +42,7 @@ def decide(
     :param tries: how often the call was tried.
     :param max_tries: with so many tries it is given up. The operating limit is not one of its failures.
     """
-    executed = may_be_executed(error)
+    executed = may_be_executed(error, repeatable)
     if isinstance(error, Bitrix24OperatingLimitError):
         return "repeat"
     if tries < max_tries and (error.temporary or executed):
@@ -50,21 +50,25 @@ def decide(
             return "repeat"
         if verifiable:
             return "verify"
-    return given_up(error)
+    return given_up(error, repeatable)
 
 
-def given_up(error: Bitrix24Error) -> Status:
+def given_up(error: Bitrix24Error, repeatable: bool) -> Status:
     """Return the status of a call that is given up with this error, whatever the error would allow."""
-    if may_be_executed(error):
+    if may_be_executed(error, repeatable):
         return "unknown"
-    return "skipped" if error.temporary else "failure"
+    return "skipped" if isinstance(error, Bitrix24TransportError | Bitrix24LimitError) else "failure"
 
 
-def may_be_executed(error: Bitrix24Error) -> bool:
-    """Whether the portal may have executed a request that ended in this error."""
+def may_be_executed(error: Bitrix24Error, repeatable: bool) -> bool:
+    """
+    Whether the portal may have executed a call that ended in this error.
+
+    If the portal itself answers that it failed, a call that is safe to repeat counts as not executed.
+    """
     if isinstance(error, Bitrix24TransportError):
         return error.sent
-    return error.temporary and not isinstance(error, Bitrix24LimitError)
+    return error.temporary and not repeatable and not isinstance(error, Bitrix24LimitError)
 
 
 def unknown_outcome(error: Bitrix24Error, method: str) -> Bitrix24UnknownOutcomeError:

@@ -119,7 +119,7 @@ def test_a_batch_that_wrote_something_is_not_retried_as_a_whole(run_dag, portal,
         ("[{'methode': 'profile'}]", "calls[0] must be {'method': ..., 'params': ...}"),
         ("[['profile', {}], ['a b', {}]]", "calls[1]: method must be a REST method name"),
         ("[['profile', 8]]", "calls[0]: params must be a mapping, got int: 8"),
-        ("[['batch', {}]]", "a batch cannot hold another batch"),
+        ("[['batch', {}]]", "a batch cannot contain another batch"),
     ],
 )
 def test_bad_calls_are_refused_before_anything_is_sent(run_dag, portal, bitrix24_conn, calls, message):
