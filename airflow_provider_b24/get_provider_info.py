@@ -37,6 +37,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             },
         ],
+        "notifications": ["airflow_provider_b24.notifications.bitrix24.Bitrix24Notifier"],
         "extra-links": ["airflow_provider_b24.links.Bitrix24ContactLink"],
         "cli": ["airflow_provider_b24.cli.definition.get_bitrix24_cli_commands"],
         "connection-types": [

@@ -252,11 +252,14 @@ def read_last_run(dag_id: str, log: str) -> DagRun:
     def named(task_id: str, map_index: int) -> str:
         return task_id if map_index < 0 else f"{task_id}[{map_index}]"
 
+    def parsed(value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str | bytes) else value  # SQLite stores numbers as such
+
     return DagRun(
         state=state,
         states={named(task, index): state for task, index, state, _, _ in tasks},
         tries={named(task, index): tries for task, index, _, tries, _ in tasks},
         labels={named(task, index): label for task, index, _, _, label in tasks if label},
-        xcoms={(named(task, index), key): json.loads(value) for task, index, key, value in xcoms},
+        xcoms={(named(task, index), key): parsed(value) for task, index, key, value in xcoms},
         log=log,
     )

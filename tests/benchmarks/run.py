@@ -52,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--scenario", action="append", choices=names, help="only this; may be repeated")
     found.add_argument("--only", choices=["ours"], help="measure no other client")
     found.add_argument("--quick", action="store_true", help="less to do, each once: to try the lab itself")
-    found.add_argument("--write-docs", action="store_true", help="put table and picture into docs/performance.md")
+    found.add_argument(
+        "--write-docs", action="store_true", help="put table and picture into docs/performance.md"
+    )
     return found
 
 

@@ -128,3 +128,17 @@ def test_the_example_of_any_method_stores_every_result_though_some_calls_failed(
     assert run.states["read_many_bindings"] == "failed"
     statuses = [outcome["status"] for outcome in run.xcoms["read_many_bindings", "return_value"]]
     assert (statuses.count("success"), statuses[99]) == (119, "failure")
+
+
+def test_the_example_of_notifications_tells_of_success_and_of_failure(run_example, portal, monkeypatch):
+    run_example("example_notifications")
+    message = portal.messages[0]
+    assert message["params"] == {"USER_ID": 1, "MESSAGE": "count_companies of example_notifications is done."}
+    portal.messages.clear()  # Airflow 2 may have called the DAG's own callback too
+
+    monkeypatch.setenv("BITRIX24_EXAMPLE_CONTACT", "87")  # has no companies
+    run_example("example_notifications", state="failed")
+    to_chat, to_user = (message["params"] for message in portal.messages[:2])
+    assert to_chat["DIALOG_ID"] == "chat42"
+    assert to_user["USER_ID"] == 1
+    assert to_chat["MESSAGE"].startswith("[B]Task failed[/B]: example_notifications.count_companies\n")

@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("airflow", reason="needs Airflow")
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.notifications import bitrix24 as notifications
 from airflow_provider_b24.operators import bitrix24, contact_company, sync
 
 REQUIRED = inspect.Parameter.empty
@@ -61,7 +62,18 @@ HOOK_METHODS = {
         "(wanted, *, mode='diff', allow_empty=False, check_companies=True, max_failures=0, report_path=None, "
         "dry_run=False, columns=None, undo=False, progress=None)"
     ),
+    "send_message": "(text, *, dialog_id=None, user_id=None)",
     "test_connection": "()",
+}
+
+
+NOTIFIERS = {
+    notifications.Bitrix24Notifier: {
+        "text": None,
+        "dialog_id": None,
+        "user_id": None,
+        "bitrix24_conn_id": "bitrix24_default",
+    },
 }
 
 
@@ -96,6 +108,14 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "deferrable",
     }
     assert set(operator.template_fields) == set(own_arguments(operator)) - switches
+
+
+@pytest.mark.parametrize("notifier", NOTIFIERS, ids=lambda notifier: notifier.__name__)
+def test_a_notifier_takes_what_it_always_took(notifier):
+    parameters = inspect.signature(notifier).parameters.values()
+    arguments = {one.name: one.default for one in parameters if one.kind is not one.VAR_KEYWORD}
+    assert arguments == NOTIFIERS[notifier]
+    assert set(notifier.template_fields) == set(arguments)
 
 
 @pytest.mark.parametrize("method", HOOK_METHODS)
