@@ -37,6 +37,18 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             },
         ],
+        "sensors": [
+            {"integration-name": "Bitrix24", "python-modules": ["airflow_provider_b24.sensors.bitrix24"]},
+        ],
+        "triggers": [
+            {
+                "integration-name": "Bitrix24",
+                "python-modules": [
+                    "airflow_provider_b24.triggers.wait",
+                    "airflow_provider_b24.triggers.sensor",
+                ],
+            },
+        ],
         "notifications": ["airflow_provider_b24.notifications.bitrix24.Bitrix24Notifier"],
         "extra-links": ["airflow_provider_b24.links.Bitrix24ContactLink"],
         "cli": ["airflow_provider_b24.cli.definition.get_bitrix24_cli_commands"],

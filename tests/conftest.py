@@ -18,6 +18,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ HOME = Path(_home.name)
 DAGS = HOME / "dags"
 DATABASE = HOME / "airflow.db"
 DAGS.mkdir()
+try:
+    IS_AIRFLOW_2 = version("apache-airflow").startswith("2.")
+except PackageNotFoundError:
+    IS_AIRFLOW_2 = False
 
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
     del os.environ[name]  # a developer's own Airflow must not affect the tests
@@ -37,6 +42,7 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{DATABASE}",
+    **({"AIRFLOW__CORE__EXECUTOR": "SequentialExecutor"} if IS_AIRFLOW_2 else {}),  # sensors ask for it
     "NO_PROXY": "127.0.0.1,localhost",  # the sandbox portal is never behind a proxy
 }
 

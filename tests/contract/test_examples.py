@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_b24.sandbox.http.seed import NO_CRM_CODE
 from tests.contract.conftest import ROOT
 
 EXAMPLES = ROOT / "example_dags"
@@ -142,3 +143,16 @@ def test_the_example_of_notifications_tells_of_success_and_of_failure(run_exampl
     assert to_chat["DIALOG_ID"] == "chat42"
     assert to_user["USER_ID"] == 1
     assert to_chat["MESSAGE"].startswith("[B]Task failed[/B]: example_notifications.count_companies\n")
+
+
+def test_the_example_of_sensors_waits_for_what_is_there(run_example, portal):
+    portal.bind(83, [(8, 10, True), (31, 20, False)])
+    run = run_example("example_sensors")
+    assert set(run.states.values()) == {"success"}
+    assert run.returned("wait_for_the_position")["item"]["post"] == "Chief accountant"
+
+
+def test_the_example_of_sensors_fails_where_nothing_may_be_read(run_example, server, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", server.connection_json(8, NO_CRM_CODE))
+    run = run_example("example_sensors", state="failed")
+    assert run.states["wait_for_the_contact"] == "failed"

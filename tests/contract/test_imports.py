@@ -30,7 +30,7 @@ ALLOWED = {
     "hooks": CORE | {"connection", "connection_form", "crm", "files", "rest", "sync", "export"},
     "triggers": CORE | {"hooks", "crm", "rest"},
     "operators": CORE | {"triggers", "hooks", "links", "crm", "rest", "sync"},
-    "sensors": CORE | {"triggers", "hooks", "links", "crm", "rest"},
+    "sensors": CORE | {"triggers", "hooks", "links", "crm", "rest", "operators.templated"},
     "notifications": CORE | {"triggers", "hooks", "crm", "rest"},
     "cli": CORE | SHELL | {"rest"},
     "sandbox": {"__init__"},
@@ -42,6 +42,7 @@ WITHOUT_AIRFLOW = {
 # The few modules that may import a library other than the standard one and Airflow.
 LIBRARIES = {
     "rest.transport": {"requests"},
+    "rest.condition": {"jinja2"},  # Airflow's own, for the expressions of sensors
     "rest.limits.stores": {"redis"},
     "hooks.token_store": {"cryptography"},  # Airflow's own, for values encrypted with its Fernet key
     "triggers.threads": {"asgiref"},  # Airflow's own, for threads that may ask the triggerer

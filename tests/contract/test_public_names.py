@@ -9,6 +9,7 @@ pytest.importorskip("airflow", reason="needs Airflow")
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.notifications import bitrix24 as notifications
 from airflow_provider_b24.operators import bitrix24, contact_company, sync
+from airflow_provider_b24.sensors import bitrix24 as sensors
 
 REQUIRED = inspect.Parameter.empty
 
@@ -45,6 +46,12 @@ OPERATORS = {
     bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None},
     bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
     bitrix24.Bitrix24ListOperator: {"method": REQUIRED, "parameters": None, "output_path": None},
+    sensors.Bitrix24Sensor: {
+        "method": REQUIRED,
+        "parameters": None,
+        "until": None,
+        "deferrable": False,
+    },
 }
 
 HOOK_METHODS = {
