@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+_ASSETS = {
+    "schemes": ["bitrix24"],
+    "handler": "airflow_provider_b24.assets.bitrix24.sanitize_uri",
+    "factory": "airflow_provider_b24.assets.bitrix24.create_asset",
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """
@@ -50,6 +56,8 @@ def get_provider_info() -> dict[str, Any]:
             },
         ],
         "notifications": ["airflow_provider_b24.notifications.bitrix24.Bitrix24Notifier"],
+        "asset-uris": [_ASSETS],
+        "dataset-uris": [_ASSETS],  # the name on Airflow 2
         "extra-links": ["airflow_provider_b24.links.Bitrix24ContactLink"],
         "cli": ["airflow_provider_b24.cli.definition.get_bitrix24_cli_commands"],
         "connection-types": [

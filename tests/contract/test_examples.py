@@ -1,10 +1,13 @@
 """Every example runs against the sandbox, and does there what it promises, also when it fails."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_b24.sandbox.http.seed import NO_CRM_CODE
+from tests.conftest import DATABASE
 from tests.contract.conftest import ROOT
 
 EXAMPLES = ROOT / "example_dags"
@@ -156,3 +159,21 @@ def test_the_example_of_sensors_fails_where_nothing_may_be_read(run_example, ser
     monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", server.connection_json(8, NO_CRM_CODE))
     run = run_example("example_sensors", state="failed")
     assert run.states["wait_for_the_contact"] == "failed"
+
+
+def test_the_example_of_assets_leaves_an_asset_event(run_example, portal):
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+
+    if not AIRFLOW_V_3_3_PLUS:
+        pytest.skip("dag.test() of older Airflow stores no assets, and 3.0 refuses to run without them")
+    run_example("example_assets")
+    assert [row[0] for row in companies(portal, 82)] == [8, 9]
+    with contextlib.closing(sqlite3.connect(DATABASE)) as database:
+        query = "SELECT uri FROM asset JOIN asset_event ON asset.id = asset_event.asset_id"
+        uris = {uri for (uri,) in database.execute(query)}
+    assert "bitrix24://mycompany.bitrix24.com/crm/contact" in uris
+
+
+def test_the_example_of_assets_fails_for_a_deleted_contact(run_example, portal):
+    portal.delete_contact(82)
+    assert run_example("example_assets", state="failed").states == {"set_companies": "failed"}

@@ -27,6 +27,7 @@ ALLOWED = {
     "connection_form": CORE | {"get_provider_info"},
     "connection": CORE | {"connection_form", "rest"},
     "links": CORE,
+    "assets": CORE,
     "hooks": CORE | {"connection", "connection_form", "crm", "files", "rest", "sync", "export"},
     "triggers": CORE | {"hooks", "crm", "rest"},
     "operators": CORE | {"triggers", "hooks", "links", "crm", "rest", "sync"},
