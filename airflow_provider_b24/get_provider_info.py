@@ -58,7 +58,10 @@ def get_provider_info() -> dict[str, Any]:
         "notifications": ["airflow_provider_b24.notifications.bitrix24.Bitrix24Notifier"],
         "asset-uris": [_ASSETS],
         "dataset-uris": [_ASSETS],  # the name on Airflow 2
-        "extra-links": ["airflow_provider_b24.links.Bitrix24ContactLink"],
+        "extra-links": [
+            "airflow_provider_b24.links.Bitrix24ContactLink",
+            "airflow_provider_b24.links.Bitrix24RecordLink",
+        ],
         "cli": ["airflow_provider_b24.cli.definition.get_bitrix24_cli_commands"],
         "connection-types": [
             {
