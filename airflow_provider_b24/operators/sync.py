@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -50,6 +50,9 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
     :param deferrable: free the worker slot while the portal dictates a wait longer than a minute.
     :param bitrix24_conn_id: id of the connection (templated).
     """
+
+    # Read by Airflow's provider registry: a retry resumes from the task state store of Airflow 3.3.
+    __supports_durable_execution: ClassVar[bool] = True
 
     template_fields: Sequence[str] = (
         "bindings",

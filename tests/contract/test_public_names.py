@@ -117,6 +117,10 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
     assert set(operator.template_fields) == set(own_arguments(operator)) - switches
 
 
+def test_an_operator_that_resumes_says_so_to_the_registry():
+    assert sync.SyncContactCompaniesOperator._SyncContactCompaniesOperator__supports_durable_execution is True
+
+
 @pytest.mark.parametrize("notifier", NOTIFIERS, ids=lambda notifier: notifier.__name__)
 def test_a_notifier_takes_what_it_always_took(notifier):
     parameters = inspect.signature(notifier).parameters.values()
