@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_b24 import DEFAULT_CONN_ID
+from airflow_provider_b24.crm.values import is_missing
 from airflow_provider_b24.errors import Bitrix24Error
 from airflow_provider_b24.operators.templated import parse_optional_mapping
 
@@ -94,7 +95,7 @@ class Bitrix24Sensor(BaseSensorOperator):
         from airflow_provider_b24.hooks.polling import poke  # not needed to parse a DAG
 
         try:
-            reply = poke(self.bitrix24_conn_id, self.method, self._parameters(), self.until, self.log)
+            reply = poke(self.bitrix24_conn_id, self.method, self._parameters(), self._until(), self.log)
         except Bitrix24Error as error:
             message = str(error)
         else:
@@ -123,7 +124,7 @@ class Bitrix24Sensor(BaseSensorOperator):
         trigger = Bitrix24SensorTrigger(
             method=call.method,
             parameters=json_params(call),
-            until=self.until,
+            until=self._until(),
             poke_interval=self.poke_interval,
             bitrix24_conn_id=self.bitrix24_conn_id,
         )
@@ -131,3 +132,6 @@ class Bitrix24Sensor(BaseSensorOperator):
 
     def _parameters(self) -> Mapping[str, Any]:
         return parse_optional_mapping(self.parameters, "parameters") or {}
+
+    def _until(self) -> Any:
+        return None if is_missing(self.until) else self.until

@@ -43,7 +43,7 @@ OPERATORS = {
         "undo": False,
         "deferrable": False,
     },
-    bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None},
+    bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None, "repeatable": None},
     bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
     bitrix24.Bitrix24ListOperator: {"method": REQUIRED, "parameters": None, "output_path": None},
     sensors.Bitrix24Sensor: {
@@ -56,7 +56,7 @@ OPERATORS = {
 
 HOOK_METHODS = {
     "get_conn": "()",
-    "call": "(method, params=None)",
+    "call": "(method, params=None, *, repeatable=None)",
     "batch": "(calls, halt=False)",
     "iterate": "(method, params=None)",
     "get_contact_companies": "(contact_id)",
@@ -109,6 +109,7 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "check_companies",
         "halt",
         "mode",
+        "repeatable",
         "max_failures",
         "dry_run",
         "undo",

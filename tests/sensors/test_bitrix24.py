@@ -131,6 +131,12 @@ def test_in_reschedule_mode_it_leaves_its_slot_between_two_calls(make_sensor, mo
         sensor.execute({"ti": ti})
 
 
+@pytest.mark.parametrize("until", [None, "", "None"])
+def test_a_condition_that_is_rendered_to_nothing_is_none(make_sensor, until):
+    get = {"method": "crm.item.get", "parameters": "{'entityTypeId': 3, 'id': 82}"}
+    assert make_sensor(**get, until=until).poke({}).is_done
+
+
 def test_a_deferrable_one_hands_plain_values_to_the_triggerer(make_sensor):
     import datetime
 
