@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+_ASSETS = {
+    "schemes": ["bitrix24"],
+    "handler": "airflow_provider_b24.assets.bitrix24.sanitize_uri",
+    "factory": "airflow_provider_b24.assets.bitrix24.create_asset",
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """
@@ -37,7 +43,25 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             },
         ],
-        "extra-links": ["airflow_provider_b24.links.Bitrix24ContactLink"],
+        "sensors": [
+            {"integration-name": "Bitrix24", "python-modules": ["airflow_provider_b24.sensors.bitrix24"]},
+        ],
+        "triggers": [
+            {
+                "integration-name": "Bitrix24",
+                "python-modules": [
+                    "airflow_provider_b24.triggers.wait",
+                    "airflow_provider_b24.triggers.sensor",
+                ],
+            },
+        ],
+        "notifications": ["airflow_provider_b24.notifications.bitrix24.Bitrix24Notifier"],
+        "asset-uris": [_ASSETS],
+        "dataset-uris": [_ASSETS],  # the name on Airflow 2
+        "extra-links": [
+            "airflow_provider_b24.links.Bitrix24ContactLink",
+            "airflow_provider_b24.links.Bitrix24RecordLink",
+        ],
         "cli": ["airflow_provider_b24.cli.definition.get_bitrix24_cli_commands"],
         "connection-types": [
             {

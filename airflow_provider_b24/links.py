@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
@@ -10,20 +10,32 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
     from airflow.sdk.types import TaskInstanceKey
 
-CONTACT_LINK_KEY = "bitrix24_contact_url"
 
+class _StoredLink(BaseOperatorLink):
+    """An address that the task itself stored in XCom under ``key``."""
 
-class Bitrix24ContactLink(BaseOperatorLink):
-    """The card of the contact that a task worked on."""
-
-    name = "Bitrix24 contact"
+    key: ClassVar[str]
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address that the task stored; empty before it ran."""
-        return XCom.get_value(key=CONTACT_LINK_KEY, ti_key=ti_key) or ""
+        return XCom.get_value(key=self.key, ti_key=ti_key) or ""
 
-    @staticmethod
-    def persist(context: Context, url: str) -> None:
+    @classmethod
+    def persist(cls, context: Context, url: str) -> None:
         """Store the address for ``get_link``: only the worker knows the connection."""
         ti: Any = context["ti"]
-        ti.xcom_push(key=CONTACT_LINK_KEY, value=url)
+        ti.xcom_push(key=cls.key, value=url)
+
+
+class Bitrix24ContactLink(_StoredLink):
+    """The card of the contact that a task worked on."""
+
+    name = "Bitrix24 contact"
+    key = "bitrix24_contact_url"
+
+
+class Bitrix24RecordLink(_StoredLink):
+    """The card of the contact, company, deal, lead or smart-process item that a task read or wrote."""
+
+    name = "Bitrix24 record"
+    key = "bitrix24_record_url"

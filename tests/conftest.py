@@ -18,6 +18,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ HOME = Path(_home.name)
 DAGS = HOME / "dags"
 DATABASE = HOME / "airflow.db"
 DAGS.mkdir()
+try:
+    IS_AIRFLOW_2 = version("apache-airflow").startswith("2.")
+except PackageNotFoundError:
+    IS_AIRFLOW_2 = False
 
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
     del os.environ[name]  # a developer's own Airflow must not affect the tests
@@ -37,6 +42,7 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{DATABASE}",
+    **({"AIRFLOW__CORE__EXECUTOR": "SequentialExecutor"} if IS_AIRFLOW_2 else {}),  # sensors ask for it
     "NO_PROXY": "127.0.0.1,localhost",  # the sandbox portal is never behind a proxy
 }
 
@@ -252,11 +258,14 @@ def read_last_run(dag_id: str, log: str) -> DagRun:
     def named(task_id: str, map_index: int) -> str:
         return task_id if map_index < 0 else f"{task_id}[{map_index}]"
 
+    def parsed(value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str | bytes) else value  # SQLite stores numbers as such
+
     return DagRun(
         state=state,
         states={named(task, index): state for task, index, state, _, _ in tasks},
         tries={named(task, index): tries for task, index, _, tries, _ in tasks},
         labels={named(task, index): label for task, index, _, _, label in tasks if label},
-        xcoms={(named(task, index), key): json.loads(value) for task, index, key, value in xcoms},
+        xcoms={(named(task, index), key): parsed(value) for task, index, key, value in xcoms},
         log=log,
     )

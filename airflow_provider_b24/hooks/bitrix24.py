@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 from airflow_provider_b24 import DEFAULT_CONN_ID
 from airflow_provider_b24.connection import portal_config, secrets
 from airflow_provider_b24.connection_form import form_widgets, ui_field_behaviour
-from airflow_provider_b24.crm import contact_company
+from airflow_provider_b24.crm import contact_company, messages
 from airflow_provider_b24.crm.bindings import to_wire
 from airflow_provider_b24.crm.contact import Contact
 from airflow_provider_b24.errors import Bitrix24Error
@@ -241,6 +241,21 @@ class Bitrix24Hook(BaseHook):
             report_path=None if report_path in (None, "") else parse_path(report_path, "report_path"),
             progress=progress,
         )
+
+    def send_message(
+        self, text: str, *, dialog_id: int | str | None = None, user_id: int | str | None = None
+    ) -> int:
+        """
+        Send a message and return its id; the connection needs the scope ``im``.
+
+        :param text: the message; BB code is allowed.
+        :param dialog_id: ``chat42``, ``sg7`` (a workgroup's chat) or a user's id: ``im.message.add`` sends
+            the message in the name of the connection's user.
+        :param user_id: a user's id: ``im.notify.system.add`` rings their notification bell. Exactly one of
+            ``dialog_id`` and ``user_id`` is required.
+        """
+        call = messages.message(text, dialog_id=dialog_id, user_id=user_id)
+        return messages.parse_message_id(self._perform(call), call.method)
 
     def test_connection(self) -> tuple[bool, str]:
         """

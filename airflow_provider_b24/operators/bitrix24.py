@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_b24.crm.cards import card_path
 from airflow_provider_b24.crm.values import parse_flag, parse_switch, parse_text
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.files.writer import write_lines
+from airflow_provider_b24.links import Bitrix24RecordLink
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, Bitrix24MethodOperator
 from airflow_provider_b24.operators.templated import parse_list, parse_optional_mapping, parse_optional_text
 from airflow_provider_b24.rest.calls import Call, shown
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 class Bitrix24Operator(Bitrix24MethodOperator):
     """
-    Call one REST method and return its ``result``.
+    Call one REST method and return its ``result``; links to the card of the record, where the call names one.
 
     :param method: name of the method, e.g. ``crm.item.get`` (templated).
     :param parameters: its parameters, JSON values (templated). Not ``params``, which is Airflow's own
@@ -30,6 +32,8 @@ class Bitrix24Operator(Bitrix24MethodOperator):
         was lost. By default the method's name decides: only reads are.
     :param bitrix24_conn_id: id of the connection (templated).
     """
+
+    operator_extra_links = (Bitrix24RecordLink(),)
 
     def __init__(
         self,
@@ -44,7 +48,11 @@ class Bitrix24Operator(Bitrix24MethodOperator):
 
     def run(self, context: Context) -> Any:
         repeatable = parse_flag(self.repeatable, "repeatable")
-        return self.hook.call(self.method, self.call_parameters(), repeatable=repeatable)
+        parameters = self.call_parameters()
+        result = self.hook.call(self.method, parameters, repeatable=repeatable)
+        if path := card_path(self.method, parameters, result):
+            Bitrix24RecordLink.persist(context, f"{self.hook.config.url}{path}")
+        return result
 
 
 class Bitrix24BatchOperator(Bitrix24BaseOperator):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -60,6 +60,9 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
     :param max_wait: seconds; longest wait in the worker slot of a deferrable task.
     :param bitrix24_conn_id: id of the connection (templated).
     """
+
+    # Read by Airflow's provider registry: a retry resumes from the task state store of Airflow 3.3.
+    __supports_durable_execution: ClassVar[bool] = True
 
     template_fields: Sequence[str] = (
         "bindings",

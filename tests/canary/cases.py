@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from airflow_provider_b24.sandbox import Fault, Portal, PortalServer, seeded_portal
 from airflow_provider_b24.sandbox.http.faults import Kind
+from airflow_provider_b24.sandbox.model.applications import Secret
 from tests.canary.canaries import SECRETS
 from tests.canary.echo import EchoServer
-from tests.canary.tasks import ALL, BAD_ITEMS
+from tests.canary.tasks import ALL, BAD_ITEMS, IN_DAGS
 from tests.rest.networks import Proxy, free_port, make_certificate
 
 
@@ -37,7 +38,7 @@ class Cases:
         self.connections: dict[str, dict[str, Any]] = {}
         self.kinds: dict[str, tuple[str, ...]] = {}
         self.portals: dict[str, Portal] = {}
-        self._turns = itertools.cycle(ALL)
+        self._turns = itertools.cycle((*ALL, *IN_DAGS))
 
     def serve(self, name: str, *faults: Fault, certificate: Any = (None, None)) -> str:
         """Serve a portal and return its address."""
@@ -80,8 +81,8 @@ class Cases:
             known = self.portals[portal]
             known.add_app(app["client_id"], SECRETS["client secret"])
             if app["refresh_token"] != SECRETS["refused refresh token"]:
-                known.apps._access[app["access_token"]] = (app["client_id"], math.inf)
-                known.apps._refresh[app["refresh_token"]] = (app["client_id"], math.inf)
+                known.apps._access[app["access_token"]] = Secret(app["client_id"], math.inf)
+                known.apps._refresh[app["refresh_token"]] = Secret(app["client_id"], math.inf)
         self.add(name, host, None, None, kinds, **app)
 
 
@@ -108,16 +109,19 @@ def add_few_cases(cases: Cases) -> None:
     """Add one case of each kind that matters most: success, refusal, and a reply that quotes the request."""
     url = add_fine(cases)
     wrong = {"access_token": "", "refresh_token": SECRETS["refused refresh token"]}
-    cases.add("wrong_webhook", url, password=SECRETS["wrong webhook code"])
-    cases.add_app("refused_refresh", url, "fine", **wrong)
+    cases.add("wrong_webhook", url, password=SECRETS["wrong webhook code"], kinds=("set", *IN_DAGS))
+    cases.add_app("refused_refresh", url, "fine", **wrong, kinds=("set", *IN_DAGS))
     add_echo(cases, url)
 
 
 def add_fine(cases: Cases) -> str:
     """Add the connections that work, which every operator uses; return their portal's address."""
     url = cases.serve("fine")
-    cases.add("fine", url, kinds=(*ALL, "hook", *BAD_ITEMS))
-    cases.add_app("fine_app", url, "fine", kinds=(*ALL, "hook"))
+    # `dag.test()` ignores the timeout of a deferral, so only a condition that holds at last may defer.
+    cases.serve("late", Fault("html_503", times=1, method="crm.item.get"))
+    cases.add("late", cases.portals["late"].url, kinds=("deferred",))
+    cases.add("fine", url, kinds=(*ALL, *IN_DAGS, "hook", *BAD_ITEMS))
+    cases.add_app("fine_app", url, "fine", kinds=(*ALL, *IN_DAGS, "hook"))
     return url
 
 

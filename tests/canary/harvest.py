@@ -26,7 +26,7 @@ from urllib.parse import quote
 from airflow_provider_b24.errors import Bitrix24Error
 from airflow_provider_b24.rest import clock
 from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.sandbox.http import oauth
+from airflow_provider_b24.sandbox.model import applications
 from tests.canary.api import read_everything
 from tests.canary.canaries import PLANTED, SECRETS
 from tests.canary.cases import Cases, Clock, add_cases, add_few_cases
@@ -332,6 +332,7 @@ def collect_outcomes(cases: Cases, few: bool) -> dict[str, Any]:
     portals = cases.portals
     idle = [(name, fault) for name in portals for fault in portals[name].faults if not fault.fired]
     outcomes["idle faults"] = [f"{name} {fault.kind}" for name, fault in idle]
+    outcomes["messages"] = len(cases.portals["fine"].messages)
     outcomes["refreshes"] = sum(portal.refreshes for portal in portals.values())
     return outcomes
 
@@ -346,7 +347,7 @@ def main(few: bool) -> None:
         contextlib.ExitStack() as stack,
         (EVIDENCE / "records.txt").open("w") as records,
         mock.patch.multiple(clock.SystemClock, now=Clock.now, sleep=Clock.sleep),
-        mock.patch.object(oauth, "secrets", imitate_randomness()),
+        mock.patch.object(applications, "secrets", imitate_randomness()),
     ):
         everything = Everything(records)
         logging.getLogger().addHandler(everything)

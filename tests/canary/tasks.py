@@ -5,11 +5,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_b24.notifications.bitrix24 import Bitrix24Notifier
 from airflow_provider_b24.operators import bitrix24, contact_company, sync
+from airflow_provider_b24.sensors.bitrix24 import Bitrix24Sensor
 
 REPORTS = Path(os.environ.get("CANARY_REPORTS", ""))
 ADD, GET = "crm.contact.company.add", "crm.contact.company.items.get"
 ALL = ("set", "get", "add", "delete", "clear", "fields", "sync", "any", "batch", "list")
+IN_DAGS = ("sensor", "told")  # run as tasks only; "told" sends a message when it has ended
 BAD_ITEMS = {
     "set_nothing": {"items": []},
     "set_an_unknown_key": {"items": [{"companyid": 8}]},
@@ -28,6 +31,9 @@ def make(kind: str, name: str, conn_id: str, **more: Any) -> Any:
     elif kind == "set_until_killed":
         more |= {"execution_timeout": timedelta(seconds=1)}
         kind = "set"
+    elif kind == "told":
+        notifier = Bitrix24Notifier(dialog_id="chat42", bitrix24_conn_id=conn_id)
+        more |= {"on_success_callback": notifier, "on_failure_callback": notifier}
     classes = {
         "set": contact_company.SetContactCompaniesOperator,
         "get": contact_company.GetContactCompaniesOperator,
@@ -39,7 +45,11 @@ def make(kind: str, name: str, conn_id: str, **more: Any) -> Any:
         "any": bitrix24.Bitrix24Operator,
         "batch": bitrix24.Bitrix24BatchOperator,
         "list": bitrix24.Bitrix24ListOperator,
+        "sensor": Bitrix24Sensor,
+        "deferred": Bitrix24Sensor,
+        "told": bitrix24.Bitrix24Operator,
     }
+    contact = {"method": "crm.item.get", "parameters": {"entityTypeId": 3, "id": 82}}
     calls = [[GET, {"id": 82}], [ADD, {"id": 82, "fields": {"COMPANY_ID": 8}}]]
     arguments: dict[str, dict[str, Any]] = {
         "set": {"contact_id": 82, "items": [8, 9]},
@@ -50,6 +60,9 @@ def make(kind: str, name: str, conn_id: str, **more: Any) -> Any:
         "sync": {"bindings": {"84": [8], "85": [9, 10]}, "report_path": str(REPORTS / f"{name}.jsonl")},
         "any": {"method": "crm.contact.add", "parameters": {"fields": {"NAME": "Ana"}}},
         "batch": {"calls": calls},
+        "sensor": contact | {"timeout": 0, "poke_interval": 0},
+        "deferred": contact | {"deferrable": True, "poke_interval": 0},
+        "told": contact,
         "list": {"method": "crm.contact.list", "output_path": str(REPORTS / f"{name}-rows.jsonl")},
     }
     more = {"bitrix24_conn_id": conn_id} | arguments.get(kind, {}) | more

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tests.canary.canaries import PLANTED, SECRETS, Searcher, search_database
-from tests.canary.tasks import ALL, BAD_ITEMS
+from tests.canary.tasks import ALL, BAD_ITEMS, IN_DAGS
 
 pytestmark = pytest.mark.airflow
 
@@ -23,7 +23,7 @@ TOLD_TO_MASK = re.compile(
     re.MULTILINE,
 )
 WORK = {"fine", "fine_app", "pasted", "moved_to_allowed_host", "tls_trusted", "tls_unverified"}
-WORK |= {"proxy", "proxy_app"}
+WORK |= {"proxy", "proxy_app", "late"}
 HALF_WORK = {"no_rights"}  # reads only
 FAILED = re.compile("Bitrix24[A-Za-z]*Error: |AirflowFailException: ")
 
@@ -153,7 +153,8 @@ def test_every_fault_occurred_and_tasks_and_hooks_succeeded_or_failed_as_expecte
             assert state == "success", task
         elif conn_id not in HALF_WORK:
             assert state == "failed", task
-    assert {f"fine-{kind}" for kind in ALL} <= set(outcomes["tasks"])
+    assert {f"fine-{kind}" for kind in (*ALL, *IN_DAGS)} | {"late-deferred"} <= set(outcomes["tasks"])
+    assert outcomes["messages"] >= 2
 
 
 @pytest.mark.slow

@@ -51,7 +51,9 @@ def test_the_wheel_tells_airflow_and_pip_what_it_is(wheel):
     assert needed == {
         "apache-airflow",
         "apache-airflow-providers-common-compat",
+        "asgiref",
         "cryptography",
+        "jinja2",
         "pendulum",
         "requests",
     }

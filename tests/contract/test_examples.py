@@ -1,9 +1,13 @@
 """Every example runs against the sandbox, and does there what it promises, also when it fails."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_b24.sandbox.http.seed import NO_CRM_CODE
+from tests.conftest import DATABASE
 from tests.contract.conftest import ROOT
 
 EXAMPLES = ROOT / "example_dags"
@@ -128,3 +132,48 @@ def test_the_example_of_any_method_stores_every_result_though_some_calls_failed(
     assert run.states["read_many_bindings"] == "failed"
     statuses = [outcome["status"] for outcome in run.xcoms["read_many_bindings", "return_value"]]
     assert (statuses.count("success"), statuses[99]) == (119, "failure")
+
+
+def test_the_example_of_notifications_tells_of_success_and_of_failure(run_example, portal, monkeypatch):
+    run_example("example_notifications")
+    message = portal.messages[0]
+    assert message["params"] == {"USER_ID": 1, "MESSAGE": "count_companies of example_notifications is done."}
+    portal.messages.clear()  # Airflow 2 may have called the DAG's own callback too
+
+    monkeypatch.setenv("BITRIX24_EXAMPLE_CONTACT", "87")  # has no companies
+    run_example("example_notifications", state="failed")
+    to_chat, to_user = (message["params"] for message in portal.messages[:2])
+    assert to_chat["DIALOG_ID"] == "chat42"
+    assert to_user["USER_ID"] == 1
+    assert to_chat["MESSAGE"].startswith("[B]Task failed[/B]: example_notifications.count_companies\n")
+
+
+def test_the_example_of_sensors_waits_for_what_is_there(run_example, portal):
+    portal.bind(83, [(8, 10, True), (31, 20, False)])
+    run = run_example("example_sensors")
+    assert set(run.states.values()) == {"success"}
+    assert run.returned("wait_for_the_position")["item"]["post"] == "Chief accountant"
+
+
+def test_the_example_of_sensors_fails_where_nothing_may_be_read(run_example, server, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", server.connection_json(8, NO_CRM_CODE))
+    run = run_example("example_sensors", state="failed")
+    assert run.states["wait_for_the_contact"] == "failed"
+
+
+def test_the_example_of_assets_leaves_an_asset_event(run_example, portal):
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+
+    if not AIRFLOW_V_3_3_PLUS:
+        pytest.skip("dag.test() of older Airflow stores no assets, and 3.0 refuses to run without them")
+    run_example("example_assets")
+    assert [row[0] for row in companies(portal, 82)] == [8, 9]
+    with contextlib.closing(sqlite3.connect(DATABASE)) as database:
+        query = "SELECT uri FROM asset JOIN asset_event ON asset.id = asset_event.asset_id"
+        uris = {uri for (uri,) in database.execute(query)}
+    assert "bitrix24://mycompany.bitrix24.com/crm/contact" in uris
+
+
+def test_the_example_of_assets_fails_for_a_deleted_contact(run_example, portal):
+    portal.delete_contact(82)
+    assert run_example("example_assets", state="failed").states == {"set_companies": "failed"}

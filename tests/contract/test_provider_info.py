@@ -71,6 +71,8 @@ def named_objects():
     yield from (connection["hook-class-name"] for connection in info["connection-types"])
     for kind in ("extra-links", "notifications", "cli", "secrets-backends"):
         yield from info.get(kind, [])
+    for assets in info["asset-uris"]:
+        yield from (assets["handler"], assets["factory"])
     yield from (plugin["plugin-class"] for plugin in info.get("plugins", []))
     yield from (decorator["class-name"] for decorator in info.get("task-decorators", []))
 

@@ -7,7 +7,9 @@ import pytest
 pytest.importorskip("airflow", reason="needs Airflow")
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+from airflow_provider_b24.notifications import bitrix24 as notifications
 from airflow_provider_b24.operators import bitrix24, contact_company, sync
+from airflow_provider_b24.sensors import bitrix24 as sensors
 
 REQUIRED = inspect.Parameter.empty
 
@@ -49,6 +51,12 @@ OPERATORS = {
     bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None, "repeatable": None},
     bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
     bitrix24.Bitrix24ListOperator: {"method": REQUIRED, "parameters": None, "output_path": None},
+    sensors.Bitrix24Sensor: {
+        "method": REQUIRED,
+        "parameters": None,
+        "until": None,
+        "deferrable": False,
+    },
 }
 
 HOOK_METHODS = {
@@ -67,7 +75,18 @@ HOOK_METHODS = {
         "dry_run=False, columns=None, delimiter=None, encoding=None, ignore_extra_columns=False, "
         "allow_no_rows=False, undo=False, progress=None)"
     ),
+    "send_message": "(text, *, dialog_id=None, user_id=None)",
     "test_connection": "()",
+}
+
+
+NOTIFIERS = {
+    notifications.Bitrix24Notifier: {
+        "text": None,
+        "dialog_id": None,
+        "user_id": None,
+        "bitrix24_conn_id": "bitrix24_default",
+    },
 }
 
 
@@ -108,6 +127,18 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "max_wait",
     }
     assert set(operator.template_fields) == set(own_arguments(operator)) - switches
+
+
+def test_an_operator_that_resumes_says_so_to_the_registry():
+    assert sync.SyncContactCompaniesOperator._SyncContactCompaniesOperator__supports_durable_execution is True
+
+
+@pytest.mark.parametrize("notifier", NOTIFIERS, ids=lambda notifier: notifier.__name__)
+def test_a_notifier_takes_what_it_always_took(notifier):
+    parameters = inspect.signature(notifier).parameters.values()
+    arguments = {one.name: one.default for one in parameters if one.kind is not one.VAR_KEYWORD}
+    assert arguments == NOTIFIERS[notifier]
+    assert set(notifier.template_fields) == set(arguments)
 
 
 @pytest.mark.parametrize("method", HOOK_METHODS)

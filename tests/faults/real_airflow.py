@@ -57,7 +57,7 @@ class RealAirflow:
 
     def __enter__(self) -> "RealAirflow":
         with self.log.open("w") as output:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "airflow", "standalone"],
                 env=self._environment,
                 cwd=self.home,
@@ -66,6 +66,7 @@ class RealAirflow:
                 stderr=output,
                 start_new_session=True,
             )
+        self._sessions = [process]
         try:
             wait_for(self._is_healthy, START_SECONDS, lambda: self._tail())
             if not self._is_2:
@@ -120,10 +121,41 @@ class RealAirflow:
         entry = f"{self._api}/dags/{dag}/dagRuns/{run}/taskInstances/sync/xcomEntries/return_value"
         return self._call("GET", entry)["value"]
 
+    def kill_triggerer(self) -> None:
+        """Kill the triggerer as ``kill -9`` does, with the process that runs its triggers."""
+        for pid in self._triggerers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not self._triggerers(), 30)
+
+    def start_triggerer(self) -> None:
+        """Start another triggerer."""
+        with self.log.open("a") as output:
+            triggerer = subprocess.Popen(
+                [sys.executable, "-m", "airflow", "triggerer"],
+                env=self._environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self._sessions.append(triggerer)
+
     def used_slots(self) -> int:
         """How many slots of the default pool are taken."""
         pool = self._call("GET", f"{self._api}/pools/default_pool")
         return pool["occupied_slots"]
+
+    def _triggerers(self) -> list[int]:
+        """The living processes of this Airflow's triggerers."""
+        for one in self._sessions:
+            one.poll()  # so that none stays behind as a zombie
+        sessions = ",".join(str(one.pid) for one in self._sessions)
+        command = ["ps", "-o", "pid=,stat=,args=", "-s", sessions]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+        return [int(pid) for pid, state, args in rows if "triggerer" in args and not state.startswith("Z")]
 
     def _settings(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
@@ -157,7 +189,7 @@ class RealAirflow:
         }
 
     def _is_healthy(self) -> bool:
-        if self._process.poll() is not None:
+        if self._sessions[0].poll() is not None:
             raise AssertionError(f"Airflow ended by itself:\n{self._tail()}")
         with contextlib.suppress(OSError, ValueError, AssertionError):
             parts = self._call("GET", f"{self._api}/health" if self._is_2 else f"{self._api}/monitor/health")
@@ -178,12 +210,13 @@ class RealAirflow:
 
     def _stop(self) -> None:
         self.session.close()
-        self._process.send_signal(signal.SIGINT)
+        self._sessions[0].send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(10)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+            self._sessions[0].wait(10)
+        for process in self._sessions:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, explain: Callable[[], str] = str) -> Any:

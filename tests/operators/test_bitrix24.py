@@ -28,6 +28,13 @@ def test_any_method_is_called_by_name(run_dag, portal, bitrix24_conn):
     assert portal.journal[-1].body == {"id": "82"}
 
 
+def test_the_link_leads_to_the_card_of_the_record(run_dag, server, bitrix24_conn):
+    run = run_dag(dag("Bitrix24Operator", "method='crm.company.get', parameters={'id': '8'}"))
+    assert run.xcoms["call", "bitrix24_record_url"] == f"{server.url.rstrip('/')}/crm/company/details/8/"
+    run = run_dag(dag("Bitrix24Operator", "method='profile'"))
+    assert ("call", "bitrix24_record_url") not in run.xcoms
+
+
 def test_a_dags_params_are_not_sent_to_the_portal(run_dag, portal, bitrix24_conn):
     run_dag(dag("Bitrix24Operator", "method='profile'"))
     assert portal.journal[-1].body == {}

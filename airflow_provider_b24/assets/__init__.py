@@ -1,0 +1,1 @@
+"""Airflow assets in Bitrix24."""
