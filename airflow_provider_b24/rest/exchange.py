@@ -65,7 +65,7 @@ class Exchange:
 
     def send(self, signed: Signed) -> Reply:
         """Send a request once and read the answer. Does not use the token store, so any thread may do it."""
-        return _cleanly(lambda: self._send(signed), signed.secrets)
+        return _cleanly(lambda: self._send(signed), signed)
 
     def send_batch(
         self, signed: Signed, calls: Sequence[Call], halt: bool = False, first: int = 0
@@ -125,11 +125,11 @@ class Exchange:
         return parse_reply(raw, signed.method)
 
 
-def _cleanly(action: Callable[[], T], secrets: Sequence[str] = ()) -> T:
+def _cleanly(action: Callable[[], T], signed: Signed | None = None) -> T:
     try:
         return action()
     except Bitrix24Error as error:
-        failure: BaseException = _scrubbed(error, secrets)
+        failure: BaseException = error if signed is None else _scrubbed(error, signed.secrets)
     except BaseException as error:  # noqa: BLE001 - also of a task's timeout, and raised again
         failure = error
     raise without_frames(failure)
