@@ -115,7 +115,15 @@ class Bitrix24Hook(BaseHook):
         return self._client.batch(calls, halt=halt)
 
     def iterate(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        """Yield every row of a list method, page by page."""
+        """
+        Yield every row of a list method, in constant memory and with as few requests as the portal allows.
+
+        The list is complete, or an error is raised. Rows come in the order of their ids unless ``params`` ask
+        for another order.
+
+        :param method: name of the list method, e.g. ``crm.item.list``.
+        :param params: its parameters, e.g. ``select`` and ``filter``; pages are up to the reader.
+        """
         return self._client.pages(method, params)
 
     def contact(self, contact_id: int | str) -> Contact:

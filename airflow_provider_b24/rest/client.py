@@ -23,7 +23,7 @@ from airflow_provider_b24.rest.clock import Clock, SystemClock
 from airflow_provider_b24.rest.encoding import batch_command, json_params
 from airflow_provider_b24.rest.limits.bucket import Bucket
 from airflow_provider_b24.rest.limits.operating import Ledger
-from airflow_provider_b24.rest.paging import Paging
+from airflow_provider_b24.rest.paging import read_list
 from airflow_provider_b24.rest.redaction import without_frames
 from airflow_provider_b24.rest.replies import Outcome, Reply, parse_batch, parse_reply
 from airflow_provider_b24.rest.retry import (
@@ -132,9 +132,11 @@ class Client:
         """
         return iter(Run(self, calls))
 
-    def pages(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        """Yield every row of a list method, page by page, in constant memory."""
-        return iter(Paging(self.call, method, {} if params is None else params))
+    def pages(
+        self, method: str, params: Mapping[str, Any] | None = None, *, after: int | None = None
+    ) -> Iterator[Any]:
+        """Yield every row of a list method, in constant memory; see ``paging.read_list``."""
+        return read_list(self, method, params, after=after)
 
     def retry_budget(self) -> RetryBudget:
         return RetryBudget(self.clock, self._retry_timeout, self.max_wait)

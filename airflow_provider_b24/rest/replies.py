@@ -77,6 +77,8 @@ class Outcome:
     was lost and the call must not be repeated blindly. ``skipped``: it was never executed, because an
     earlier command failed (``halt``) or the run ended early; ``error`` says why.
 
+    :ivar total: of a list, how many rows there are.
+    :ivar next: of a list, where its next page starts; None on the last page.
     :ivar ended_run: the error is not this call's own but ended the whole run, e.g. the portal stayed away.
     """
 
@@ -86,6 +88,8 @@ class Outcome:
     error: Bitrix24Error | None = None
     time: Timing = Timing()
     ended_run: bool = False
+    total: int | None = None
+    next: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -132,6 +136,7 @@ def parse_batch(reply: Reply, calls: Sequence[Call], halt: bool = False) -> list
         raise Bitrix24TransportError("the answer to a batch holds no results", method="batch")
     results, errors = _by_key(body["result"]), _by_key(body.get("result_error"))
     times = _by_key(body.get("result_time"))
+    totals, nexts = _by_key(body.get("result_total")), _by_key(body.get("result_next"))
     outcomes: list[Outcome] = []
     halted: Bitrix24Error | None = None
     for position, call in enumerate(calls):
@@ -143,7 +148,8 @@ def parse_batch(reply: Reply, calls: Sequence[Call], halt: bool = False) -> list
             halted = halted or (error if halt else None)
             outcomes.append(Outcome(call, "failure", error=error, time=time))
         elif key in results:
-            outcomes.append(Outcome(call, "success", result=results[key], time=time))
+            total, start = _whole(totals.get(key)), _whole(nexts.get(key))
+            outcomes.append(Outcome(call, "success", results[key], time=time, total=total, next=start))
         elif halted is not None:
             outcomes.append(Outcome(call, "skipped", error=halted))
         else:
