@@ -5,19 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24LimitError, Bitrix24TokenExpiredError
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
+from airflow_provider_b24.rest.clock import Clock
 from airflow_provider_b24.rest.encoding import batch_command, json_params
+from airflow_provider_b24.rest.limits.bucket import Bucket
+from airflow_provider_b24.rest.limits.operating import Ledger
 from airflow_provider_b24.rest.replies import Outcome, Reply, parse_batch
-from airflow_provider_b24.rest.retry import MAX_REPLAYS, long_wait, was_executed
-
-if TYPE_CHECKING:
-    from airflow_provider_b24.rest.client import Client
+from airflow_provider_b24.rest.retry import MAX_REPLAYS, RetryBudget, long_wait, was_executed
 
 MAX_BODY = 800_000  # bytes; nginx before a self-hosted portal rejects more than 1 MB
 TOO_LARGE = 413
+
+
+class Sender(Protocol):
+    """What sends single requests: the client."""
+
+    clock: Clock
+    bucket: Bucket | None
+    ledger: Ledger
+
+    @property
+    def max_parallel(self) -> int:
+        """How many requests may be in flight at once."""
+
+    def retry_budget(self) -> RetryBudget:
+        """Return how long reading goes on without progress."""
+
+    def sign(self, method: str, params: Mapping[str, Any]) -> Signed:
+        """Return a request with its credentials."""
+
+    def send(self, method: str, signed: Signed) -> Reply:
+        """Send a request once and read the answer."""
+
+    def renew(self, signed: Signed) -> bool:
+        """Replace credentials that have expired."""
+
+    def note_refusal(self, error: Bitrix24Error, method: str) -> None:
+        """Remember a limit's refusal."""
 
 
 class Answer(NamedTuple):
@@ -55,11 +82,12 @@ class Flights:
     :param takes_batches: whether several commands may be sent in one request.
     """
 
-    def __init__(self, client: Client, method: str, takes_batches: bool = True) -> None:
+    def __init__(self, client: Sender, method: str, takes_batches: bool = True) -> None:
         self.seconds_per_command = 0.0
+        self.parallel = client.max_parallel
         self._client = client
         self._method = method
-        self._pool = ThreadPoolExecutor(client.max_parallel, thread_name_prefix="bitrix24")
+        self._pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="bitrix24")
         self._flights: dict[Future[Reply], _Flight] = {}
         self._budget = client.retry_budget()
         self._most = MAX_BATCH

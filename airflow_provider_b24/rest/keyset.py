@@ -17,10 +17,9 @@ from airflow_provider_b24.errors import Bitrix24ApiError
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call
 from airflow_provider_b24.rest.flights import Flights
 from airflow_provider_b24.rest.lists import PAGE, ListMethod
-from airflow_provider_b24.rest.rows import is_listed, row_key, rows_in
+from airflow_provider_b24.rest.rows import is_listed, rows_in
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.replies import Outcome
 
 GROWTH = 4  # times as many pages in the next chain while it is not known how many there are
@@ -76,10 +75,9 @@ class Question:
 
         :raises Bitrix24ApiError: the row has none.
         """
-        key = row_key(row, self.how.key)
         try:
-            return int(key[0])  # type: ignore[index]  # no key is one of the errors
-        except (TypeError, ValueError):
+            return int(row[self.how.key[0]])
+        except (TypeError, ValueError, LookupError):
             pass
         raise Bitrix24ApiError(
             f"a row of the list has no readable {self.how.key[0]}", method=self.call.method
@@ -155,13 +153,11 @@ class KeysetReader:
     """
     Reads one list by id; iterate it once.
 
-    :param client: the client of the portal.
     :param question: what is asked.
     :param flights: what its requests are sent with.
     """
 
-    def __init__(self, client: Client, question: Question, flights: Flights) -> None:
-        self._client = client
+    def __init__(self, question: Question, flights: Flights) -> None:
         self._question = question
         self._flights = flights
         self._ranges: deque[Range] = deque()
@@ -196,7 +192,7 @@ class KeysetReader:
         """Whether the server's work, not the number of requests, decides how long the list takes."""
         chain = self._flights.seconds_per_command * MAX_BATCH
         long = whole.expected is not None and whole.expected > 2 * RANGE_ROWS
-        return long and not whole.ended and chain > SLOW_CHAIN and self._client.max_parallel > 1
+        return long and not whole.ended and chain > SLOW_CHAIN and self._flights.parallel > 1
 
     def _newest(self) -> int:
         """Ask for the highest id of the list."""
@@ -210,7 +206,7 @@ class KeysetReader:
 
     def _split(self, one: Range, newest: int) -> None:
         """Leave the rest of a range to several, each of about as many rows as one chain reads."""
-        lanes = self._client.max_parallel
+        lanes = self._flights.parallel
         parts = -(-(one.expected or 0) // RANGE_ROWS)
         parts = -(-parts // lanes) * lanes
         start = one.after or 0
@@ -222,7 +218,7 @@ class KeysetReader:
         one.ended = True
 
     def _launch(self) -> None:
-        lanes = self._client.max_parallel
+        lanes = self._flights.parallel
         while len(self._flights) < lanes:
             window = itertools.islice(self._ranges, 2 * lanes)
             waiting = [one for one in window if not one.in_flight and not one.ended]

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.rest.calls import Call, shown
 from airflow_provider_b24.rest.encoding import json_params
-from airflow_provider_b24.rest.flights import Flights
+from airflow_provider_b24.rest.flights import Flights, Sender
 from airflow_provider_b24.rest.keyset import KeysetReader, Question, is_logical
 from airflow_provider_b24.rest.lists import ListMethod, list_method
 from airflow_provider_b24.rest.offset import OffsetReader
 from airflow_provider_b24.rest.rows import rows_in
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.replies import Outcome
 
 COUNTED_TRIES = 2  # of the first page; counting a very long list can take longer than the portal allows
 
 
 def read_list(
-    client: Client, method: str, params: Mapping[str, Any] | None = None, *, after: int | None = None
+    client: Sender, method: str, params: Mapping[str, Any] | None = None, *, after: int | None = None
 ) -> Iterator[Any]:
     """
     Yield every row of a list method, in the order of their ids or in the order that the parameters ask for.
@@ -87,14 +86,14 @@ def _whole(method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _by_id(client: Client, call: Call, after: int | None) -> Iterator[list[Any]]:
+def _by_id(client: Sender, call: Call, after: int | None) -> Iterator[list[Any]]:
     how = list_method(call.method)
     question = Question(call, how)
     flights = _flights(client, call)
     try:
         first = _first_page(flights, lambda start: question.page(after, start=start))
         if _is_sorted(first, question):
-            yield from KeysetReader(client, question, flights).pages(first, after)
+            yield from KeysetReader(question, flights).pages(first, after)
             return
     finally:
         flights.close()
@@ -103,7 +102,7 @@ def _by_id(client: Client, call: Call, after: int | None) -> Iterator[list[Any]]
     yield from _by_offset(client, call)
 
 
-def _by_offset(client: Client, call: Call) -> Iterator[list[Any]]:
+def _by_offset(client: Sender, call: Call) -> Iterator[list[Any]]:
     how = list_method(call.method)
     flights = _flights(client, call)
     reader = OffsetReader(_with_last_order(call, how), how, flights)
@@ -114,7 +113,7 @@ def _by_offset(client: Client, call: Call) -> Iterator[list[Any]]:
         flights.close()
 
 
-def _flights(client: Client, call: Call) -> Flights:
+def _flights(client: Sender, call: Call) -> Flights:
     # In a batch the portal would replace such a text in a filter by an earlier command's result.
     return Flights(client, call.method, takes_batches="$result[" not in repr(call.params))
 

@@ -43,6 +43,7 @@ WITHOUT_AIRFLOW = {
 LIBRARIES = {
     "rest.transport": {"requests"},
     "rest.limits.stores": {"redis"},
+    "export.formats": {"msgspec", "pyarrow"},
     "hooks.token_store": {"cryptography"},  # Airflow's own, for values encrypted with its Fernet key
     "connection_form": {"wtforms", "flask_appbuilder", "flask_babel"},
     "sandbox.pytest_plugin": {"pytest"},
