@@ -126,6 +126,53 @@ class Bitrix24Hook(BaseHook):
         """
         return self._client.pages(method, params)
 
+    def export(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        path: Any,
+        format: str | None = None,  # noqa: A002 - the word that users expect
+        rows_per_file: int | None = None,
+        schema: bool = False,
+        types: Mapping[str, str] | None = None,
+        owner: str = "",
+    ) -> dict[str, Any]:
+        """
+        Write every row of a list method to a file; it appears whole, or not at all.
+
+        Also calls ``server.time`` and, for CRM lists, the method that describes the fields. Numbers are
+        written as numbers and flags as booleans, whatever the list method writes; times keep the portal's
+        offset in JSON and CSV, and are UTC in Parquet.
+
+        :param method: name of the list method, e.g. ``crm.item.list``.
+        :param params: its parameters, e.g. ``entityTypeId``, ``select`` and ``filter``.
+        :param path: the file, on any storage that Airflow can open; compressed if its name ends in ``.gz``.
+        :param format: ``jsonl``, ``csv`` or ``parquet``; None: what the name says.
+        :param rows_per_file: write files of so many rows, ``deals-00001.csv`` and so on; None: one file.
+        :param schema: whether to write ``<path>.schema.json``, which describes the columns.
+        :param types: types of columns that are not to be those of the portal, by name: ``string``,
+            ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
+        :param owner: a name shared by the tries of one export, so that the next one goes on after the last
+            rows that were saved. Only lists that are read by id resume.
+        :returns: ``path`` (or ``paths``, the first 20, and ``files``), ``rows``, ``columns`` (their number),
+            ``requests``, ``seconds``, and ``watermark``, the portal's time before the first row was read.
+        :raises Bitrix24InputError: bad parameters, or a path that cannot be written.
+        :raises Bitrix24Error: the list cannot be read completely.
+        """
+        from airflow_provider_b24.export.job import ExportOptions, export_list
+        from airflow_provider_b24.hooks.storage import parse_path
+
+        options = ExportOptions(
+            parse_path(path, "path"),
+            format=format,
+            rows_per_file=rows_per_file,
+            schema=schema,
+            types=types or {},
+            owner=owner,
+        )
+        return export_list(self._client, method, params, options, self.log.info)
+
     def contact(self, contact_id: int | str) -> Contact:
         """Return a contact, whose methods read and write its companies."""
         return Contact(contact_id, self._perform, self.config.url)

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("airflow", reason="needs Airflow")
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
-from airflow_provider_b24.operators import bitrix24, contact_company, sync
+from airflow_provider_b24.operators import bitrix24, contact_company, export, sync
 
 REQUIRED = inspect.Parameter.empty
 
@@ -44,6 +44,17 @@ OPERATORS = {
     bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None},
     bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
     bitrix24.Bitrix24ListOperator: {"method": REQUIRED, "parameters": None, "output_path": None},
+    export.Bitrix24ExportOperator: {
+        "method": REQUIRED,
+        "parameters": None,
+        "output_path": REQUIRED,
+        "format": None,
+        "rows_per_file": None,
+        "schema": False,
+        "types": None,
+        "deferrable": False,
+        "max_wait": 60.0,
+    },
 }
 
 HOOK_METHODS = {
@@ -51,6 +62,9 @@ HOOK_METHODS = {
     "call": "(method, params=None)",
     "batch": "(calls, halt=False)",
     "iterate": "(method, params=None)",
+    "export": (
+        "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, types=None, owner='')"
+    ),
     "get_contact_companies": "(contact_id)",
     "set_contact_companies": "(contact_id, items, *, allow_empty=False, check_companies=False)",
     "add_contact_company": "(contact_id, company_id, *, is_primary=None, sort=None)",
@@ -93,6 +107,9 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "max_failures",
         "dry_run",
         "undo",
+        "rows_per_file",
+        "schema",
+        "max_wait",
         "deferrable",
     }
     assert set(operator.template_fields) == set(own_arguments(operator)) - switches

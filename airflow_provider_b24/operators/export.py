@@ -1,0 +1,129 @@
+"""Lists of the portal as files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24OperatingLimitError
+from airflow_provider_b24.operators.base import Bitrix24MethodOperator
+from airflow_provider_b24.operators.templated import parse_optional_mapping, parse_optional_text
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.operators.templated import Templated
+
+
+class Bitrix24ExportOperator(Bitrix24MethodOperator):
+    """
+    Write every row of a list method to a file: JSON lines, CSV or Parquet.
+
+    Returns ``path`` (with ``rows_per_file``: ``paths``, the first 20, and ``files``), ``rows``, ``columns``
+    (their number), ``requests``, ``seconds`` and ``watermark``, the portal's time before the first row was
+    read. The file appears whole, or not at all. A retry goes on after the last rows that the try before it
+    saved beside the file, unless the list is read by offset, for example because ``order`` is given.
+
+    :param method: name of the list method, e.g. ``crm.item.list`` (templated).
+    :param parameters: its parameters (templated), e.g. ``entityTypeId``, ``select`` and ``filter``.
+    :param output_path: the file, any ``ObjectStoragePath`` (templated). Its name says the format, and that it
+        is compressed if ``.gz`` is added. Two tasks or runs need two paths.
+    :param format: ``jsonl``, ``csv`` or ``parquet``, if the name does not say it (templated).
+    :param rows_per_file: write files of so many rows, ``deals-00001.csv`` and so on.
+    :param schema: write ``<output_path>.schema.json``, which describes the columns.
+    :param types: types of columns that are not to be those of the portal, by name (templated): ``string``,
+        ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
+    :param deferrable: free the worker slot while the portal dictates a wait longer than ``max_wait``.
+    :param max_wait: seconds; longest wait in the worker slot of a deferrable task.
+    :param bitrix24_conn_id: id of the connection (templated).
+    """
+
+    template_fields: Sequence[str] = (
+        "method",
+        "parameters",
+        "output_path",
+        "format",
+        "types",
+        "bitrix24_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        output_path: Templated[str],
+        format: Templated[str] | None = None,  # noqa: A002 - the word that users expect
+        rows_per_file: int | None = None,
+        schema: bool = False,
+        types: Templated[Mapping[str, str]] | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        max_wait: float = 60.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.output_path: Any = output_path  # rendered by the time it is used, as the next two
+        self.format: Any = format
+        self.types: Any = types
+        self.rows_per_file = rows_per_file
+        self.schema = schema
+        self.deferrable = deferrable
+        self.max_wait = max_wait
+
+    @cached_property
+    def hook(self) -> Bitrix24Hook:
+        """The hook of the task's connection."""
+        from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+
+        return Bitrix24Hook(self.bitrix24_conn_id, max_wait=self.max_wait if self.deferrable else None)
+
+    def run(self, context: Context) -> dict[str, Any]:
+        try:
+            summary = self.hook.export(
+                self.method,
+                self.call_parameters(),
+                path=parse_optional_text(self.output_path, "output_path"),
+                format=parse_optional_text(self.format, "format"),
+                rows_per_file=self.rows_per_file,
+                schema=self.schema,
+                types=parse_optional_mapping(self.types, "types"),
+                owner=_owner(context),
+            )
+        except Bitrix24OperatingLimitError as error:
+            if not self.deferrable or error.retry_at is None:
+                raise
+            self._wait_until(error.retry_at.isoformat())
+        self.log.info("%s rows of %s exported", f"{summary['rows']:,}", self.method)
+        return summary
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
+        """
+        Go on after a deferred wait.
+
+        :raises AirflowFailException: the trigger sent an unknown event.
+        """
+        return self.fail_fast(self._resume, context, event)
+
+    def _resume(self, context: Context, event: Any) -> dict[str, Any]:
+        if not isinstance(event, Mapping) or event.get("status") != "due":
+            raise Bitrix24InputError(f"the trigger sent an unknown event: {event!r:.80}")
+        return self.run(context)
+
+    def _wait_until(self, moment: str) -> NoReturn:
+        from airflow_provider_b24.triggers.wait import WaitUntilTrigger
+
+        self.log.info(
+            "The portal's operating time is used up. The task leaves its worker slot and goes on at %s",
+            moment,
+        )
+        self.defer(trigger=WaitUntilTrigger(moment), method_name="execute_complete")
+
+
+def _owner(context: Context) -> str:
+    """What the tries of one task instance share, short enough for the name of a file."""
+    ti: Any = context["ti"]
+    task = (ti.dag_id, ti.run_id, ti.task_id, getattr(ti, "map_index", -1))
+    return hashlib.sha256(repr(task).encode()).hexdigest()[:12]

@@ -1,0 +1,106 @@
+"""Exports as tasks: files, XCom, retries and deferral in a real DAG run."""
+
+import csv
+import gzip
+import json
+
+import pytest
+
+from airflow_provider_b24.sandbox import Fault, Operating
+
+pytestmark = pytest.mark.airflow
+
+DAG = """
+    from datetime import datetime, timedelta
+    from airflow.providers.common.compat.sdk import DAG
+    from airflow_provider_b24.operators.export import Bitrix24ExportOperator
+
+    with DAG(dag_id="export", schedule=None, start_date=datetime(2026, 1, 1)):
+        Bitrix24ExportOperator(
+            task_id="export", retries={retries}, retry_delay=timedelta(0),
+            method="crm.item.list", parameters={parameters!r}, {arguments}
+        )
+"""
+DEALS = {"entityTypeId": 2, "select": ["id", "title", "opened"]}
+
+
+def export_dag(parameters=DEALS, retries=0, **arguments):
+    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return DAG.format(parameters=parameters, retries=retries, arguments=given)
+
+
+@pytest.fixture
+def portal(portal):
+    portal.add_generated(deal=12_345)
+    return portal
+
+
+@pytest.fixture
+def bitrix24_conn(server, monkeypatch):
+    """A connection without a request limit of its own, so that tests need not wait."""
+    monkeypatch.setenv("AIRFLOW_CONN_BITRIX24_DEFAULT", server.connection_json(plan="none"))
+
+
+def test_a_list_becomes_a_file_and_its_summary_is_in_xcom(run_dag, bitrix24_conn, tmp_path):
+    path = f"{tmp_path}/deals-{{{{ dag_run.dag_id }}}}.csv.gz"
+    summary = run_dag(export_dag(output_path=path)).returned("export")
+    with gzip.open(tmp_path / "deals-export.csv.gz", "rt", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["id"]) for row in rows] == list(range(1, 12_346))
+    assert summary["path"] == f"{tmp_path}/deals-export.csv.gz"
+    assert (summary["rows"], summary["columns"]) == (12_345, 3)
+    assert summary["requests"] <= 7
+    assert len(json.dumps(summary)) < 4096
+
+
+def test_a_retry_goes_on_after_the_rows_that_were_saved(
+    run_dag, portal, bitrix24_conn, tmp_path, monkeypatch
+):
+    path = tmp_path / "deals.jsonl"
+    monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.1")
+
+    def go_down(entry):
+        if portal.requests == 5:
+            portal.add_fault(Fault("reset", every=1, times=5))
+
+    portal.on_request = go_down
+    run = run_dag(export_dag(output_path=str(path), retries=2))
+    assert run.states["export"] == "success"
+    assert run.tries["export"] > 1
+    assert "resuming after 7,500 rows, at id 7500" in run.log
+    assert [json.loads(line)["id"] for line in path.open()] == list(range(1, 12_346))
+    assert [one.name for one in tmp_path.iterdir()] == ["deals.jsonl"]
+
+
+def test_templated_arguments_may_be_text(run_dag, bitrix24_conn, tmp_path):
+    path = tmp_path / "deals.txt"
+    text = "{{ {'entityTypeId': 2, 'filter': {'<=id': 10}} }}"
+    arguments = {"output_path": str(path), "format": "{{ 'jsonl' }}", "types": "{{ {'id': 'string'} }}"}
+    run = run_dag(export_dag(text, **arguments))
+    assert run.returned("export")["rows"] == 10
+    assert len(path.read_text().splitlines()) == 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"output_path": "{{ none }}"}, "path must be a path"),
+        ({"output_path": "deals.xlsx"}, "must end in jsonl, csv or parquet"),
+        ({"output_path": "nowhere://deals.csv"}, "cannot be used"),
+        ({"output_path": "/proc/deals.csv"}, "cannot be written"),
+    ],
+)
+def test_a_path_that_cannot_work_fails_at_once(run_dag, portal, bitrix24_conn, arguments, message):
+    run = run_dag(export_dag(retries=3, **arguments))
+    assert (run.states["export"], run.tries["export"]) == ("failed", 1)
+    assert message in run.log
+
+
+def test_a_long_wait_for_operating_time_is_deferred(run_dag, portal, bitrix24_conn, tmp_path):
+    portal.speed = 100.0
+    portal.operating = Operating(limit=150, default_cost=1.0)
+    path = tmp_path / "deals.jsonl"
+    run = run_dag(export_dag(output_path=str(path), deferrable=True, max_wait=0.5))
+    assert run.states["export"] == "success"
+    assert "leaves its worker slot" in run.log
+    assert [json.loads(line)["id"] for line in path.open()] == list(range(1, 12_346))
