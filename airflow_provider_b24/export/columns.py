@@ -43,15 +43,11 @@ class Column:
     title: str = ""
 
 
-def parse_fields(result: Any) -> dict[str, Column]:
-    """Return the columns that a ``*.fields`` method describes, by name; what cannot be read is left out."""
-    fields = result.get("fields", result) if isinstance(result, Mapping) else {}
-    if not isinstance(fields, Mapping):
-        return {}
+def parse_fields(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Column]:
+    """Return the columns for fields that a ``*.fields`` method describes, by name."""
     return {
         name: Column(name, _type_of(field), str(field.get("formLabel") or field.get("title") or ""))
         for name, field in fields.items()
-        if isinstance(field, Mapping) and "type" in field
     }
 
 

@@ -16,6 +16,8 @@ from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.export.columns import Column
 from airflow_provider_b24.files.writer import json_line
 
+ROW_GROUP = 10_000  # rows of a row group in Parquet
+
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -145,10 +147,13 @@ class Parquet:
 
         with pq.ParquetWriter(file, _schema(columns)) as writer:
             for piece in pieces:
-                writer.write_table(pq.ParquetFile(piece).read())
+                for batch in pq.ParquetFile(piece).iter_batches(ROW_GROUP, use_threads=False):
+                    writer.write_batch(batch)
 
 
 class _ParquetWriter:
+    """Collects rows for row groups of a size that is fast to read."""
+
     def __init__(self, file: BinaryIO, columns: Sequence[Column]) -> None:
         import pyarrow.parquet as pq
 
@@ -156,6 +161,7 @@ class _ParquetWriter:
         self._known = {column.name for column in columns}
         self._schema = _schema(columns)
         self._writer = pq.ParquetWriter(file, self._schema)
+        self._tables: list[Any] = []
 
     def write(self, rows: Rows) -> None:
         import pyarrow
@@ -166,10 +172,20 @@ class _ParquetWriter:
             pyarrow.array([_parquet_value(row.get(column.name), column) for row in rows], field.type)
             for column, field in zip(self._columns, self._schema, strict=True)
         ]
-        self._writer.write_table(pyarrow.Table.from_arrays(arrays, schema=self._schema))
+        self._tables.append(pyarrow.Table.from_arrays(arrays, schema=self._schema))
+        if sum(table.num_rows for table in self._tables) >= ROW_GROUP:
+            self._flush()
 
     def close(self) -> None:
+        self._flush()
         self._writer.close()
+
+    def _flush(self) -> None:
+        import pyarrow
+
+        if self._tables:
+            self._writer.write_table(pyarrow.concat_tables(self._tables))
+            self._tables.clear()
 
 
 def _schema(columns: Sequence[Column]) -> Any:

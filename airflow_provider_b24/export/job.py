@@ -8,20 +8,20 @@ import hashlib
 import itertools
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
-from airflow_provider_b24.export.columns import Column, Converter, find_columns, parse_types
+from airflow_provider_b24.export.columns import Column, Converter, find_columns, parse_fields, parse_types
 from airflow_provider_b24.export.formats import find_format
 from airflow_provider_b24.export.metadata import read_metadata
-from airflow_provider_b24.export.names import numbered, remove_later
-from airflow_provider_b24.export.pieces import Piece, Pieces
+from airflow_provider_b24.export.pieces import Pieces
 from airflow_provider_b24.export.progress import ExportProgress
+from airflow_provider_b24.export.publish import publish, write_schema
+from airflow_provider_b24.export.readable import Readable, name_columns, read_names
 from airflow_provider_b24.files.paths import StoragePath, make_folder
-from airflow_provider_b24.files.writer import whole_file
 from airflow_provider_b24.rest.calls import Call, shown
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.encoding import json_params
@@ -42,6 +42,7 @@ class ExportOptions:
     :param format: ``jsonl``, ``csv`` or ``parquet``; None: what the name says.
     :param rows_per_file: write files of so many rows, ``deals-00001.csv`` and so on; None: one file.
     :param schema: whether to write ``<path>.schema.json``, which describes the columns.
+    :param readable: whether to add the names of codes, see ``readable.Readable``.
     :param types: types of columns that are not to be those of the portal.
     :param owner: shared by the tries of one task, so that the next one resumes; empty: no other try can.
     :raises Bitrix24InputError: one of them is not of its kind.
@@ -51,6 +52,7 @@ class ExportOptions:
     format: str | None = None
     rows_per_file: int | None = None
     schema: bool = False
+    readable: bool = False
     types: Mapping[str, Any] = field(default_factory=dict)
     owner: str = ""
 
@@ -105,10 +107,12 @@ class _Export:
         self._format = find_format(options.path.name, options.format)
         self._by_id = is_read_by_id(method, params)
         self._pieces = Pieces(options.path, options.owner or secrets.token_hex(6))
+        self._readable = Readable({})
 
     def run(self) -> dict[str, Any]:
         started, sent = self._client.clock.now(), self._client.requests
         state = self._resume() or self._begin()
+        self._readable = Readable(state["names"])
         try:
             self._read(state)
         except Bitrix24Error as error:
@@ -120,11 +124,13 @@ class _Export:
             raise
         chain = self._pieces.chain()
         columns = _columns_of(state)
-        paths = self._publish(chain, columns)
+        options = self._options
+        paths = publish(options.path, self._format, chain, columns, options.rows_per_file is not None)
         self._count(state, started, sent)
         summary = self._summary(state, paths, sum(piece.rows for piece in chain))
-        if self._options.schema:
-            self._write_schema(columns, summary)
+        if options.schema:
+            about = {"method": self._method, "rows": summary["rows"], "watermark": summary["watermark"]}
+            write_schema(options.path, about, columns)
         self._pieces.clear()
         return summary
 
@@ -142,13 +148,21 @@ class _Export:
     def _begin(self) -> dict[str, Any]:
         self._pieces.clear()
         metadata = read_metadata(self._client, self._method, self._params)
+        known = parse_fields(metadata.fields)
+        names = self._read_names(metadata.fields) if self._options.readable else {}
         return {
             "fingerprint": self._fingerprint(),
             "watermark": metadata.time,
-            "known": [asdict(column) for column in metadata.columns.values()],
+            "known": [asdict(one) for one in (*known.values(), *name_columns(names, known))],
+            "names": names,
             "requests": 0,
             "seconds": 0.0,
         }
+
+    def _read_names(self, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        select = next((value for name, value in self._params.items() if str(name).lower() == "select"), None)
+        chosen = {name: one for name, one in fields.items() if not select or "*" in select or name in select}
+        return read_names(self._client, self._method, self._params, chosen, self._log)
 
     def _read(self, state: dict[str, Any]) -> None:
         """Read the rows that no piece has yet, and write them into pieces."""
@@ -199,7 +213,9 @@ class _Export:
         return last, count
 
     def _take(self, rows: Iterator[dict[str, Any]], most: int = CHUNK_ROWS) -> list[dict[str, Any]]:
-        return list(itertools.islice(rows, min(most, CHUNK_ROWS, self._limit)))
+        chunk = list(itertools.islice(rows, min(most, CHUNK_ROWS, self._limit)))
+        self._readable.add(chunk)
+        return chunk
 
     @property
     def _limit(self) -> int:
@@ -227,7 +243,9 @@ class _Export:
         select = next((value for name, value in self._params.items() if str(name).lower() == "select"), None)
         if not rows:  # the portal's description is all there is
             wanted = [str(one) for one in select or () if one in known] or list(known)
-            rows = [dict.fromkeys(wanted)]
+            empty: dict[str, Any] = dict.fromkeys(wanted)
+            self._readable.add([empty])
+            rows = [empty]
         return [asdict(one) for one in find_columns(rows, known, types) if one.name != added]
 
     @contextmanager
@@ -238,28 +256,6 @@ class _Export:
             return
         with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as zipped:
             yield zipped  # type: ignore[misc]  # it takes bytes, which is all that is used
-
-    def _publish(self, chain: Sequence[Piece], columns: Sequence[Column]) -> list[StoragePath]:
-        """Put the result at its path; return the paths."""
-        path = self._options.path
-        if self._options.rows_per_file is None:
-            with whole_file(path) as file:
-                self._join(chain, file, columns)
-            return [path]
-        paths = [numbered(path, number + 1) for number in range(max(1, len(chain)))]
-        for piece, target in zip(chain, paths, strict=False):
-            piece.path.replace(target)
-        if not chain:
-            with whole_file(paths[0]) as file:
-                self._join(chain, file, columns)
-        remove_later(path, len(paths))
-        return paths
-
-    def _join(self, chain: Sequence[Piece], file: BinaryIO, columns: Sequence[Column]) -> None:
-        if chain:
-            self._format.join(_opened(chain), file, columns)
-        else:
-            self._format.writer(file, columns).close()
 
     def _count(self, state: dict[str, Any], started: float, sent: int) -> None:
         state["requests"] += self._client.requests - sent
@@ -273,29 +269,17 @@ class _Export:
         counts = {name: state[name] for name in ("requests", "seconds", "watermark")}
         return where | {"rows": rows, "columns": len(state["columns"])} | counts
 
-    def _write_schema(self, columns: Sequence[Column], summary: Mapping[str, Any]) -> None:
-        path = self._options.path
-        schema = {
-            "method": self._method,
-            "rows": summary["rows"],
-            "watermark": summary["watermark"],
-            "columns": [asdict(column) for column in columns],
-        }
-        with whole_file(path.with_name(f"{path.name}.schema.json")) as file:
-            file.write(json.dumps(schema, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace"))
-
     def _fingerprint(self) -> str:
         options = self._options
-        asked = [self._method, json_params(Call(self._method, self._params)), dict(options.types)]
+        asked = [
+            self._method,
+            json_params(Call(self._method, self._params)),
+            dict(options.types),
+            options.readable,
+        ]
         what = json.dumps([*asked, options.path.name, options.format, options.rows_per_file])
         return hashlib.sha256(what.encode()).hexdigest()
 
 
 def _columns_of(state: Mapping[str, Any]) -> list[Column]:
     return [Column(**column) for column in state["columns"]]
-
-
-def _opened(chain: Iterable[Piece]) -> Iterator[BinaryIO]:
-    for piece in chain:
-        with piece.path.open("rb") as file:
-            yield file

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from airflow_provider_b24.errors import Bitrix24Error
-from airflow_provider_b24.export.columns import Column, parse_fields
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.client import Client
 
@@ -16,11 +15,11 @@ class Metadata(NamedTuple):
     What was asked before the export.
 
     :ivar time: the portal's own time, ISO 8601 with its offset.
-    :ivar columns: the columns that the portal describes, by name; empty if it does not.
+    :ivar fields: the fields of the rows as the portal describes them, by name; empty if it does not.
     """
 
     time: str
-    columns: Mapping[str, Column]
+    fields: Mapping[str, Mapping[str, Any]]
 
 
 def fields_call(method: str, params: Mapping[str, Any]) -> Call | None:
@@ -47,5 +46,11 @@ def read_metadata(client: Client, method: str, params: Mapping[str, Any]) -> Met
     time = outcomes[0].result
     if not isinstance(time, str):
         raise Bitrix24Error("the portal's time is not text", method="server.time")
-    known = parse_fields(outcomes[1].result) if fields and outcomes[1].ok else {}
-    return Metadata(time, known)
+    return Metadata(time, _fields_in(outcomes[1].result) if fields and outcomes[1].ok else {})
+
+
+def _fields_in(result: Any) -> dict[str, Mapping[str, Any]]:
+    fields = result.get("fields", result) if isinstance(result, Mapping) else {}
+    if not isinstance(fields, Mapping):
+        return {}
+    return {name: one for name, one in fields.items() if isinstance(one, Mapping) and "type" in one}

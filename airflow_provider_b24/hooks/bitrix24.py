@@ -135,6 +135,7 @@ class Bitrix24Hook(BaseHook):
         format: str | None = None,  # noqa: A002 - the word that users expect
         rows_per_file: int | None = None,
         schema: bool = False,
+        readable: bool = False,
         types: Mapping[str, str] | None = None,
         owner: str = "",
     ) -> dict[str, Any]:
@@ -151,6 +152,8 @@ class Bitrix24Hook(BaseHook):
         :param format: ``jsonl``, ``csv`` or ``parquet``; None: what the name says.
         :param rows_per_file: write files of so many rows, ``deals-00001.csv`` and so on; None: one file.
         :param schema: whether to write ``<path>.schema.json``, which describes the columns.
+        :param readable: whether to add the names of codes in fields of their own, ``stageIdName`` beside
+            ``stageId``: options, statuses and stages, pipelines and users of a CRM list.
         :param types: types of columns that are not to be those of the portal, by name: ``string``,
             ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
         :param owner: a name shared by the tries of one export, so that the next one goes on after the last
@@ -168,6 +171,7 @@ class Bitrix24Hook(BaseHook):
             format=format,
             rows_per_file=rows_per_file,
             schema=schema,
+            readable=readable,
             types=types or {},
             owner=owner,
         )

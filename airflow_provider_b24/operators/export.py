@@ -36,6 +36,8 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
     :param format: ``jsonl``, ``csv`` or ``parquet``, if the name does not say it (templated).
     :param rows_per_file: write files of so many rows, ``deals-00001.csv`` and so on.
     :param schema: write ``<output_path>.schema.json``, which describes the columns.
+    :param readable: add the names of codes in fields of their own, ``stageIdName`` beside ``stageId``:
+        options, statuses and stages, pipelines and users of a CRM list.
     :param types: types of columns that are not to be those of the portal, by name (templated): ``string``,
         ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
     :param deferrable: free the worker slot while the portal dictates a wait longer than ``max_wait``.
@@ -59,6 +61,7 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
         format: Templated[str] | None = None,  # noqa: A002 - the word that users expect
         rows_per_file: int | None = None,
         schema: bool = False,
+        readable: bool = False,
         types: Templated[Mapping[str, str]] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_wait: float = 60.0,
@@ -70,6 +73,7 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
         self.types: Any = types
         self.rows_per_file = rows_per_file
         self.schema = schema
+        self.readable = readable
         self.deferrable = deferrable
         self.max_wait = max_wait
 
@@ -89,6 +93,7 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
                 format=parse_optional_text(self.format, "format"),
                 rows_per_file=self.rows_per_file,
                 schema=self.schema,
+                readable=self.readable,
                 types=parse_optional_mapping(self.types, "types"),
                 owner=_owner(context),
             )

@@ -51,6 +51,7 @@ OPERATORS = {
         "format": None,
         "rows_per_file": None,
         "schema": False,
+        "readable": False,
         "types": None,
         "deferrable": False,
         "max_wait": 60.0,
@@ -63,7 +64,8 @@ HOOK_METHODS = {
     "batch": "(calls, halt=False)",
     "iterate": "(method, params=None)",
     "export": (
-        "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, types=None, owner='')"
+        "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, "
+        "readable=False, types=None, owner='')"
     ),
     "get_contact_companies": "(contact_id)",
     "set_contact_companies": "(contact_id, items, *, allow_empty=False, check_companies=False)",
@@ -109,6 +111,7 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "undo",
         "rows_per_file",
         "schema",
+        "readable",
         "max_wait",
         "deferrable",
     }
