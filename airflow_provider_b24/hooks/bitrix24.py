@@ -137,6 +137,9 @@ class Bitrix24Hook(BaseHook):
         schema: bool = False,
         readable: bool = False,
         types: Mapping[str, str] | None = None,
+        incremental: str | None = None,
+        since: str | None = None,
+        overlap: float = 300.0,
         owner: str = "",
     ) -> dict[str, Any]:
         """
@@ -156,6 +159,11 @@ class Bitrix24Hook(BaseHook):
             ``stageId``: options, statuses and stages, pipelines and users of a CRM list.
         :param types: types of columns that are not to be those of the portal, by name: ``string``,
             ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
+        :param incremental: the field with the time of the last change, e.g. ``updatedTime``: export only what
+            changed at or after ``since``; everything if that is None.
+        :param since: the ``watermark`` of an earlier export, or another ISO 8601 time with an offset.
+        :param overlap: seconds by which reading begins before ``since``. Rows of that time come again: let
+            the newer one win, by id.
         :param owner: a name shared by the tries of one export, so that the next one goes on after the last
             rows that were saved. Only lists that are read by id resume.
         :returns: ``path`` (or ``paths``, the first 20, and ``files``), ``rows``, ``columns`` (their number),
@@ -163,6 +171,7 @@ class Bitrix24Hook(BaseHook):
         :raises Bitrix24InputError: bad parameters, or a path that cannot be written.
         :raises Bitrix24Error: the list cannot be read completely.
         """
+        from airflow_provider_b24.export.incremental import changed_since
         from airflow_provider_b24.export.job import ExportOptions, export_list
         from airflow_provider_b24.hooks.storage import parse_path
 
@@ -175,6 +184,8 @@ class Bitrix24Hook(BaseHook):
             types=types or {},
             owner=owner,
         )
+        if incremental is not None and since is not None:
+            params = changed_since(method, params, incremental, since, overlap)
         return export_list(self._client, method, params, options, self.log.info)
 
     def contact(self, contact_id: int | str) -> Contact:

@@ -53,6 +53,9 @@ OPERATORS = {
         "schema": False,
         "readable": False,
         "types": None,
+        "incremental": None,
+        "since": None,
+        "overlap": 300.0,
         "deferrable": False,
         "max_wait": 60.0,
     },
@@ -65,7 +68,7 @@ HOOK_METHODS = {
     "iterate": "(method, params=None)",
     "export": (
         "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, "
-        "readable=False, types=None, owner='')"
+        "readable=False, types=None, incremental=None, since=None, overlap=300.0, owner='')"
     ),
     "get_contact_companies": "(contact_id)",
     "set_contact_companies": "(contact_id, items, *, allow_empty=False, check_companies=False)",
@@ -112,6 +115,7 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "rows_per_file",
         "schema",
         "readable",
+        "overlap",
         "max_wait",
         "deferrable",
     }

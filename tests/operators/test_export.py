@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +105,28 @@ def test_a_long_wait_for_operating_time_is_deferred(run_dag, portal, bitrix24_co
     assert run.states["export"] == "success"
     assert "leaves its worker slot" in run.log
     assert [json.loads(line)["id"] for line in path.open()] == list(range(1, 12_346))
+
+
+INCREMENTAL = {"incremental": "updatedTime", "output_path": "{{ var.value.folder }}/{{ run_id }}.jsonl"}
+
+
+def test_an_incremental_export_reads_what_changed_since_the_last_run_that_succeeded(
+    run_dag, portal, bitrix24_conn, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
+    source = export_dag(overlap=0, **INCREMENTAL)
+    assert run_dag(source).returned("export")["rows"] == 12_345
+    portal.update_record("deal", 82, TITLE="changed")
+    portal.add_fault(Fault("expired_token", method="crm.item.list"))
+    assert run_dag(source).states["export"] == "failed"
+    portal.faults.clear()
+    summary = run_dag(source).returned("export")
+    lines = Path(summary["path"]).read_text().splitlines()
+    assert [json.loads(line)["title"] for line in lines] == ["changed"]
+
+
+def test_the_data_interval_can_say_since_when(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
+    run = run_dag(export_dag(since="{{ '2999-01-01T00:00:00+00:00' }}", **INCREMENTAL))
+    assert run.returned("export")["rows"] == 0
+    assert "since needs incremental" in run_dag(export_dag(since="x", output_path="a.csv")).log
