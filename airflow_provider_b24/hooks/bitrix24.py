@@ -140,6 +140,7 @@ class Bitrix24Hook(BaseHook):
         incremental: str | None = None,
         since: str | None = None,
         overlap: float = 300.0,
+        ids_path: Any = None,
         owner: str = "",
     ) -> dict[str, Any]:
         """
@@ -164,13 +165,17 @@ class Bitrix24Hook(BaseHook):
         :param since: the ``watermark`` of an earlier export, or another ISO 8601 time with an offset.
         :param overlap: seconds by which reading begins before ``since``. Rows of that time come again: let
             the newer one win, by id.
+        :param ids_path: a file that keeps the ids of all rows from one export to the next. If given,
+            ``<path>.deleted.jsonl`` has the id of each row that was deleted since then.
         :param owner: a name shared by the tries of one export, so that the next one goes on after the last
             rows that were saved. Only lists that are read by id resume.
         :returns: ``path`` (or ``paths``, the first 20, and ``files``), ``rows``, ``columns`` (their number),
-            ``requests``, ``seconds``, and ``watermark``, the portal's time before the first row was read.
+            ``requests``, ``seconds``, and ``watermark``, the portal's time before the first row was read;
+            with ``ids_path`` also ``deleted``, a number, and ``deleted_path``.
         :raises Bitrix24InputError: bad parameters, or a path that cannot be written.
         :raises Bitrix24Error: the list cannot be read completely.
         """
+        from airflow_provider_b24.export.deletions import find_deleted
         from airflow_provider_b24.export.incremental import changed_since
         from airflow_provider_b24.export.job import ExportOptions, export_list
         from airflow_provider_b24.hooks.storage import parse_path
@@ -184,9 +189,16 @@ class Bitrix24Hook(BaseHook):
             types=types or {},
             owner=owner,
         )
+        ids = None if ids_path is None else parse_path(ids_path, "ids_path")
+        wanted = params
         if incremental is not None and since is not None:
-            params = changed_since(method, params, incremental, since, overlap)
-        return export_list(self._client, method, params, options, self.log.info)
+            wanted = changed_since(method, params, incremental, since, overlap)
+        summary = export_list(self._client, method, wanted, options, self.log.info)
+        if ids is not None:
+            deleted_path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
+            deleted = find_deleted(self._client, method, params, ids, deleted_path, owner)
+            summary |= {"deleted": deleted, "deleted_path": str(deleted_path)}
+        return summary
 
     def contact(self, contact_id: int | str) -> Contact:
         """Return a contact, whose methods read and write its companies."""

@@ -49,6 +49,9 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
         ``{{ data_interval_start }}``.
     :param overlap: seconds by which reading begins before the watermark. Rows of that time come again in the
         next run: let the newer one win, by id.
+    :param ids_path: a file that keeps the ids of all rows from one run to the next (templated), not one for
+        each run. If given, ``<output_path>.deleted.jsonl`` has the id of each row that was deleted since
+        then, and the summary has ``deleted`` and ``deleted_path``.
     :param deferrable: free the worker slot while the portal dictates a wait longer than ``max_wait``.
     :param max_wait: seconds; longest wait in the worker slot of a deferrable task.
     :param bitrix24_conn_id: id of the connection (templated).
@@ -62,6 +65,7 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
         "types",
         "incremental",
         "since",
+        "ids_path",
         "bitrix24_conn_id",
     )
 
@@ -77,16 +81,18 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
         incremental: Templated[str] | None = None,
         since: Templated[str] | None = None,
         overlap: float = 300.0,
+        ids_path: Templated[str] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_wait: float = 60.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.output_path: Any = output_path  # rendered by the time it is used, as the next four
+        self.output_path: Any = output_path  # rendered by the time it is used, as the next five
         self.format: Any = format
         self.types: Any = types
         self.incremental: Any = incremental
         self.since: Any = since
+        self.ids_path: Any = ids_path
         self.overlap = overlap
         self.rows_per_file = rows_per_file
         self.schema = schema
@@ -131,6 +137,7 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
                 incremental=field,
                 since=since,
                 overlap=self.overlap,
+                ids_path=parse_optional_text(self.ids_path, "ids_path"),
                 owner=_owner(context),
             )
         except Bitrix24OperatingLimitError as error:

@@ -56,6 +56,7 @@ OPERATORS = {
         "incremental": None,
         "since": None,
         "overlap": 300.0,
+        "ids_path": None,
         "deferrable": False,
         "max_wait": 60.0,
     },
@@ -68,7 +69,8 @@ HOOK_METHODS = {
     "iterate": "(method, params=None)",
     "export": (
         "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, "
-        "readable=False, types=None, incremental=None, since=None, overlap=300.0, owner='')"
+        "readable=False, types=None, incremental=None, since=None, overlap=300.0, "
+        "ids_path=None, owner='')"
     ),
     "get_contact_companies": "(contact_id)",
     "set_contact_companies": "(contact_id, items, *, allow_empty=False, check_companies=False)",

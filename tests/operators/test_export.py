@@ -130,3 +130,13 @@ def test_the_data_interval_can_say_since_when(run_dag, portal, bitrix24_conn, tm
     run = run_dag(export_dag(since="{{ '2999-01-01T00:00:00+00:00' }}", **INCREMENTAL))
     assert run.returned("export")["rows"] == 0
     assert "since needs incremental" in run_dag(export_dag(since="x", output_path="a.csv")).log
+
+
+def test_deleted_rows_are_in_a_file_of_their_own(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
+    source = export_dag(ids_path="{{ var.value.folder }}/ids", **INCREMENTAL)
+    assert run_dag(source).returned("export")["deleted"] == 0
+    portal.delete_record("deal", 82)
+    summary = run_dag(source).returned("export")
+    assert summary["deleted"] == 1
+    assert Path(summary["deleted_path"]).read_text() == '{"id": 82}\n'
