@@ -50,14 +50,14 @@ def find_deleted(
         deleted.writelines(found)
         kept.write(_HEADER + owner.encode() + b"\n")
         count = len(found)
-        for gone in _missing(_read_ids(ids_path), _write_ids(client, method, given, field, kept)):
+        for gone in missing(_read_ids(ids_path), _write_ids(client, method, given, field, kept)):
             deleted.write(json_line({field: gone}))
             count += 1
     return count
 
 
-def _missing(old: Iterator[int], new: Iterable[int]) -> Iterator[int]:
-    """Yield what is in the first and not in the second; both are sorted."""
+def missing(old: Iterator[int], new: Iterable[int]) -> Iterator[int]:
+    """Yield what is in the first and not in the second; both are sorted, and the second is read whole."""
     one = next(old, None)
     for other in new:
         while one is not None and one < other:

@@ -200,6 +200,52 @@ class Bitrix24Hook(BaseHook):
             summary |= {"deleted": deleted, "deleted_path": str(deleted_path)}
         return summary
 
+    def load(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        conn_id: str,
+        table: str,
+        readable: bool = False,
+        types: Mapping[str, str] | None = None,
+        incremental: str | None = None,
+        since: str | None = None,
+        overlap: float = 300.0,
+        delete_missing: bool = False,
+    ) -> dict[str, Any]:
+        """
+        Bring every row of a list method into a database table, in one transaction.
+
+        The table is created if it does not exist, and gets a column for each new field; ``updatedTime``
+        becomes ``updated_time``. New rows are inserted, and rows that differ are changed, by id.
+
+        :param method: name of a list method that is read by id, e.g. ``crm.item.list``.
+        :param params: its parameters, e.g. ``entityTypeId``, ``select`` and ``filter``.
+        :param conn_id: id of the database's connection, of any type with a ``DbApiHook``.
+        :param table: the table, perhaps with its schema: ``crm.deals``.
+        :param readable: whether to add the names of codes, as in ``export``.
+        :param types: types of columns that are not to be those of the portal, by the field's name.
+        :param incremental: the field with the time of the last change, as in ``export``.
+        :param since: the ``watermark`` of an earlier load, or another ISO 8601 time with an offset.
+        :param overlap: seconds by which reading begins before ``since``.
+        :param delete_missing: whether rows of the table are deleted that are not in the list.
+        :returns: ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their
+            number), ``added_columns`` (their names), ``requests, seconds, watermark``.
+        :raises Bitrix24InputError: bad parameters, or a list that is not read by id.
+        :raises Bitrix24Error: the list cannot be read completely; the table is as it was.
+        """
+        from airflow_provider_b24.export.incremental import changed_since
+        from airflow_provider_b24.export.load import LoadOptions, load_list
+        from airflow_provider_b24.hooks.database import open_target
+
+        changed = None
+        if incremental is not None and since is not None:
+            changed = changed_since(method, params, incremental, since, overlap)
+        options = LoadOptions(changed, readable, types or {}, delete_missing)
+        with open_target(conn_id, table) as target:
+            return load_list(self._client, method, params, target, options, self.log.info)
+
     def contact(self, contact_id: int | str) -> Contact:
         """Return a contact, whose methods read and write its companies."""
         return Contact(contact_id, self._perform, self.config.url)

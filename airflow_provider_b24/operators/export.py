@@ -1,9 +1,9 @@
-"""Lists of the portal as files."""
+"""Lists of the portal as files and as database tables."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -108,20 +108,7 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
         return Bitrix24Hook(self.bitrix24_conn_id, max_wait=self.max_wait if self.deferrable else None)
 
     def run(self, context: Context) -> dict[str, Any]:
-        field = parse_optional_text(self.incremental, "incremental")
-        since = parse_optional_text(self.since, "since")
-        if field is None and since is not None:
-            raise Bitrix24InputError("since needs incremental, the field with the time of the last change")
-        if field is None or since is not None:
-            return self._export(context, field, since)
-        from airflow_provider_b24.hooks.watermarks import WatermarkStore
-
-        store = WatermarkStore(context)
-        since = store.load()
-        self.log.info("Exporting what changed since %s", since or "ever: this is the first run")
-        summary = self._export(context, field, since)
-        store.save(summary["watermark"])
-        return summary
+        return since_watermark(self, context, lambda field, since: self._export(context, field, since))
 
     def _export(self, context: Context, field: str | None, since: str | None) -> dict[str, Any]:
         try:
@@ -175,3 +162,108 @@ def _owner(context: Context) -> str:
     ti: Any = context["ti"]
     task = (ti.dag_id, ti.run_id, ti.task_id, getattr(ti, "map_index", -1))
     return hashlib.sha256(repr(task).encode()).hexdigest()[:12]
+
+
+class Bitrix24ToSqlOperator(Bitrix24MethodOperator):
+    """
+    Bring every row of a list method into a database table, in one transaction.
+
+    The table is created if it does not exist, and gets a column for each new field; ``updatedTime`` becomes
+    ``updated_time``. New rows are inserted, and rows that differ are changed, by id. Needs the extra ``sql``
+    and the database's own provider.
+
+    Returns ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their number),
+    ``added_columns`` (their names), ``requests, seconds`` and ``watermark``.
+
+    :param method: name of a list method that is read by id, e.g. ``crm.item.list`` (templated).
+    :param parameters: its parameters (templated), e.g. ``entityTypeId``, ``select`` and ``filter``.
+    :param conn_id: id of the database's connection, of any type with a ``DbApiHook`` (templated).
+    :param table: the table, perhaps with its schema: ``crm.deals`` (templated).
+    :param readable: add the names of codes in columns of their own, ``stage_id_name`` beside ``stage_id``.
+    :param types: types of columns that are not to be those of the portal, by the field's name (templated).
+    :param incremental: the field with the time of the last change (templated): load only what changed since
+        the last run that succeeded, as ``Bitrix24ExportOperator`` does.
+    :param since: instead of a kept watermark, an ISO 8601 time with an offset (templated).
+    :param overlap: seconds by which reading begins before the watermark.
+    :param delete_missing: delete rows of the table that are not in the list; the ids of all rows are read.
+    :param bitrix24_conn_id: id of the portal's connection (templated).
+    """
+
+    template_fields: Sequence[str] = (
+        "method",
+        "parameters",
+        "conn_id",
+        "table",
+        "types",
+        "incremental",
+        "since",
+        "bitrix24_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        conn_id: Templated[str],
+        table: Templated[str],
+        readable: bool = False,
+        types: Templated[Mapping[str, str]] | None = None,
+        incremental: Templated[str] | None = None,
+        since: Templated[str] | None = None,
+        overlap: float = 300.0,
+        delete_missing: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.conn_id: Any = conn_id  # rendered by the time it is used, as the next four
+        self.table: Any = table
+        self.types: Any = types
+        self.incremental: Any = incremental
+        self.since: Any = since
+        self.overlap = overlap
+        self.readable = readable
+        self.delete_missing = delete_missing
+
+    def run(self, context: Context) -> dict[str, Any]:
+        return since_watermark(self, context, self._load)
+
+    def _load(self, field: str | None, since: str | None) -> dict[str, Any]:
+        summary = self.hook.load(
+            self.method,
+            self.call_parameters(),
+            conn_id=self.conn_id,
+            table=self.table,
+            readable=self.readable,
+            types=parse_optional_mapping(self.types, "types"),
+            incremental=field,
+            since=since,
+            overlap=self.overlap,
+            delete_missing=self.delete_missing,
+        )
+        self.log.info("%s rows read, %s written into %s", summary["rows"], summary["written"], self.table)
+        return summary
+
+
+def since_watermark(
+    operator: Bitrix24ExportOperator | Bitrix24ToSqlOperator,
+    context: Context,
+    work: Callable[[str | None, str | None], dict[str, Any]],
+) -> dict[str, Any]:
+    """
+    Do an operator's work for what changed since its watermark, and store the new one if it succeeds.
+
+    :param work: takes the field with the time of the last change and the watermark, either may be None.
+    """
+    field = parse_optional_text(operator.incremental, "incremental")
+    since = parse_optional_text(operator.since, "since")
+    if field is None and since is not None:
+        raise Bitrix24InputError("since needs incremental, the field with the time of the last change")
+    if field is None or since is not None:
+        return work(field, since)
+    from airflow_provider_b24.hooks.watermarks import WatermarkStore
+
+    store = WatermarkStore(context)
+    since = store.load()
+    operator.log.info("Reading what changed since %s", since or "ever: this is the first run")
+    summary = work(field, since)
+    store.save(summary["watermark"])
+    return summary

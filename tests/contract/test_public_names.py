@@ -44,6 +44,18 @@ OPERATORS = {
     bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None},
     bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
     bitrix24.Bitrix24ListOperator: {"method": REQUIRED, "parameters": None, "output_path": None},
+    export.Bitrix24ToSqlOperator: {
+        "method": REQUIRED,
+        "parameters": None,
+        "conn_id": REQUIRED,
+        "table": REQUIRED,
+        "readable": False,
+        "types": None,
+        "incremental": None,
+        "since": None,
+        "overlap": 300.0,
+        "delete_missing": False,
+    },
     export.Bitrix24ExportOperator: {
         "method": REQUIRED,
         "parameters": None,
@@ -67,6 +79,10 @@ HOOK_METHODS = {
     "call": "(method, params=None)",
     "batch": "(calls, halt=False)",
     "iterate": "(method, params=None)",
+    "load": (
+        "(method, params=None, *, conn_id, table, readable=False, types=None, incremental=None, since=None, "
+        "overlap=300.0, delete_missing=False)"
+    ),
     "export": (
         "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, "
         "readable=False, types=None, incremental=None, since=None, overlap=300.0, "
@@ -118,6 +134,7 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "schema",
         "readable",
         "overlap",
+        "delete_missing",
         "max_wait",
         "deferrable",
     }

@@ -1,8 +1,10 @@
 """Exports as tasks: files, XCom, retries and deferral in a real DAG run."""
 
+import contextlib
 import csv
 import gzip
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -140,3 +142,47 @@ def test_deleted_rows_are_in_a_file_of_their_own(run_dag, portal, bitrix24_conn,
     summary = run_dag(source).returned("export")
     assert summary["deleted"] == 1
     assert Path(summary["deleted_path"]).read_text() == '{"id": 82}\n'
+
+
+LOAD_DAG = """
+    from datetime import datetime
+    from airflow.providers.common.compat.sdk import DAG
+    from airflow_provider_b24.operators.export import Bitrix24ToSqlOperator
+
+    with DAG(dag_id="load", schedule=None, start_date=datetime(2026, 1, 1)):
+        Bitrix24ToSqlOperator(
+            task_id="load", method="crm.item.list", parameters={parameters!r},
+            conn_id="{{{{ 'warehouse' }}}}", {arguments}
+        )
+"""
+
+
+def test_a_list_becomes_a_table_and_then_only_what_changed(
+    run_dag, portal, bitrix24_conn, tmp_path, monkeypatch
+):
+    pytest.importorskip("airflow.providers.sqlite", reason="needs the SQLite provider")
+    warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
+    arguments = "table='deals', incremental='updatedTime', overlap=0, delete_missing=True"
+    source = LOAD_DAG.format(parameters=DEALS, arguments=arguments)
+    assert run_dag(source).returned("load")["written"] == 12_345
+    portal.update_record("deal", 82, TITLE="changed")
+    portal.delete_record("deal", 7)
+    summary = run_dag(source).returned("load")
+    assert (summary["rows"], summary["written"], summary["deleted"]) == (1, 1, 1)
+    with contextlib.closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
+        assert database.execute("SELECT count(*) FROM deals").fetchone() == (12_344,)
+        assert database.execute("SELECT title FROM deals WHERE id = 82").fetchone() == ("changed",)
+
+
+def test_a_connection_that_is_not_one_to_a_database_is_refused(run_dag, portal, bitrix24_conn, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", portal_connection())
+    run = run_dag(LOAD_DAG.format(parameters=DEALS, arguments="table='deals'"))
+    assert run.states["load"] == "failed"
+    assert "connection warehouse is not one to a database" in run.log
+
+
+def portal_connection():
+    return json.dumps(
+        {"conn_type": "bitrix24", "host": "http://127.0.0.1", "login": "1", "password": "x" * 16}
+    )
