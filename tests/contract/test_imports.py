@@ -163,7 +163,7 @@ def test_the_tests_of_the_core_pass_without_airflow(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     core = [
         path
-        for path in ("tests/rest", "tests/crm", "tests/files", "tests/sync", "tests/sandbox")
+        for path in ("tests/rest", "tests/crm", "tests/files", "tests/sync", "tests/export", "tests/sandbox")
         if list((ROOT / path).glob("test_*.py"))
     ]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no_airflow", "-p", "no:cacheprovider", *core]
