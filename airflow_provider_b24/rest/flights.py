@@ -100,6 +100,8 @@ class Flights:
 
     def close(self) -> None:
         """Drop what is still in flight."""
+        for flight in self._flights.values():
+            self._client.ledger.end(self._method, len(flight.calls))
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def room(self, call: Call) -> int:
