@@ -53,6 +53,7 @@ def test_the_wheel_tells_airflow_and_pip_what_it_is(wheel):
         "apache-airflow-providers-common-compat",
         "cryptography",
         "pendulum",
+        "msgspec",
         "requests",
     }
 
