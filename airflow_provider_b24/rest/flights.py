@@ -1,4 +1,4 @@
-"""Reading requests in flight: sent by a few threads, decided about by the one that reads."""
+"""The requests of a reader: a few threads send them, and the thread that reads decides what is next."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ class _Flight:
 
 class Flights:
     """
-    Sends requests that only read, so that each may be repeated; iterate over nothing, ask for the answers.
+    Sends requests that only read, so that each of them may be repeated.
 
-    The thread that uses it signs requests, renews tokens and waits; the others only carry requests.
+    The thread that uses it signs requests, renews tokens, and waits; the others only send.
 
     :param client: the client of the portal.
     :param method: the REST method of every command.
@@ -138,7 +138,7 @@ class Flights:
         """
         Wait for an answer.
 
-        :raises Bitrix24Error: the portal refused the request, or stayed away for longer than it is retried.
+        :raises Bitrix24Error: the portal rejected the request, or was down for longer than the retry budget.
         """
         done, _ = wait(self._flights, return_when=FIRST_COMPLETED)
         future = next(iter(done))
@@ -195,7 +195,7 @@ class Flights:
             self._pause(error)
 
     def _lost(self, flight: _Flight, error: Bitrix24Error) -> None:
-        """A whole request failed: raise, or see to it that the next one does better."""
+        """A whole request failed: raise, or prepare the next one."""
         self._lost_in_a_row += 1
         if isinstance(error, Bitrix24TokenExpiredError):
             if self._lost_in_a_row > MAX_REPLAYS or not self._client.renew(flight.signed):

@@ -195,7 +195,7 @@ class OffsetReader:
         fell = page.total is not None and last.total is not None and page.total < last.total
         again = page.start == last.start
         if again and not seen.distinct and page.rows != last.rows:
-            raise self._incomplete("the list changed while it was read, and its rows have no id to tell")
+            raise self._incomplete("the list changed while it was read, and its rows have no id to compare")
         lost = again and seen.distinct and not any(row in seen for row in page.rows)
         if not fell and not lost:
             return False
@@ -213,7 +213,7 @@ class OffsetReader:
 
         :raises Bitrix24ApiError: the portal does not page as expected.
         """
-        if self._paging == "NAV_PARAMS":  # beyond the last page comes another page again
+        if self._paging == "NAV_PARAMS":  # beyond the last page, another page is repeated
             self._last = Page(page.start, [])
             return True
         self._changes += 1
