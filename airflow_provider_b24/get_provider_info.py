@@ -40,6 +40,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_b24.operators.contact_company",
                     "airflow_provider_b24.operators.sync",
                     "airflow_provider_b24.operators.bitrix24",
+                    "airflow_provider_b24.operators.export",
                 ],
             },
         ],

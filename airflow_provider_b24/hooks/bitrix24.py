@@ -115,8 +115,136 @@ class Bitrix24Hook(BaseHook):
         return self._client.batch(calls, halt=halt)
 
     def iterate(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-        """Yield every row of a list method, page by page."""
+        """
+        Yield every row of a list method, in constant memory and with as few requests as the portal allows.
+
+        The list is complete, or an error is raised. Rows come in the order of their ids unless ``params`` ask
+        for another order.
+
+        :param method: name of the list method, e.g. ``crm.item.list``.
+        :param params: its parameters, e.g. ``select`` and ``filter``; pages are up to the reader.
+        """
         return self._client.pages(method, params)
+
+    def export(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        path: Any,
+        format: str | None = None,  # noqa: A002 - the word that users expect
+        rows_per_file: int | None = None,
+        schema: bool = False,
+        readable: bool = False,
+        types: Mapping[str, str] | None = None,
+        incremental: str | None = None,
+        since: str | None = None,
+        overlap: float = 300.0,
+        ids_path: Any = None,
+        owner: str = "",
+    ) -> dict[str, Any]:
+        """
+        Write every row of a list method to a file; it appears whole, or not at all.
+
+        Also calls ``server.time`` and, for CRM lists, the method that describes the fields. Numbers are
+        written as numbers and flags as booleans, whatever the list method writes; times keep the portal's
+        offset in JSON and CSV, and are UTC in Parquet.
+
+        :param method: name of the list method, e.g. ``crm.item.list``.
+        :param params: its parameters, e.g. ``entityTypeId``, ``select`` and ``filter``.
+        :param path: the file, on any storage that Airflow can open; compressed if its name ends in ``.gz``.
+        :param format: ``jsonl``, ``csv`` or ``parquet``; None: what the name says.
+        :param rows_per_file: write files of so many rows, ``deals-00001.csv`` and so on; None: one file.
+        :param schema: whether to write ``<path>.schema.json``, which describes the columns.
+        :param readable: whether to add the names of codes in fields of their own, ``stageIdName`` beside
+            ``stageId``: options, statuses and stages, pipelines and users of a CRM list.
+        :param types: types of columns that are not to be those of the portal, by name: ``string``,
+            ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
+        :param incremental: the field with the time of the last change, e.g. ``updatedTime``: export only what
+            changed at or after ``since``; everything if that is None.
+        :param since: the ``watermark`` of an earlier export, or another ISO 8601 time with an offset.
+        :param overlap: seconds by which reading begins before ``since``. Rows of that time come again: let
+            the newer one win, by id.
+        :param ids_path: a file that keeps the ids of all rows from one export to the next. If given,
+            ``<path>.deleted.jsonl`` has the id of each row that was deleted since then.
+        :param owner: a name shared by the tries of one export, so that the next one goes on after the last
+            rows that were saved. Only lists that are read by id resume.
+        :returns: ``path`` (or ``paths``, the first 20, and ``files``), ``rows``, ``columns`` (their number),
+            ``requests``, ``seconds``, and ``watermark``, the portal's time before the first row was read;
+            with ``ids_path`` also ``deleted``, a number, and ``deleted_path``.
+        :raises Bitrix24InputError: bad parameters, or a path that cannot be written.
+        :raises Bitrix24Error: the list cannot be read completely.
+        """
+        from airflow_provider_b24.export.deletions import find_deleted
+        from airflow_provider_b24.export.incremental import changed_since
+        from airflow_provider_b24.export.job import ExportOptions, export_list
+        from airflow_provider_b24.hooks.storage import parse_path
+
+        options = ExportOptions(
+            parse_path(path, "path"),
+            format=format,
+            rows_per_file=rows_per_file,
+            schema=schema,
+            readable=readable,
+            types=types or {},
+            owner=owner,
+        )
+        ids = None if ids_path is None else parse_path(ids_path, "ids_path")
+        wanted = params
+        if incremental is not None and since is not None:
+            wanted = changed_since(method, params, incremental, since, overlap)
+        summary = export_list(self._client, method, wanted, options, self.log.info)
+        if ids is not None:
+            deleted_path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
+            deleted = find_deleted(self._client, method, params, ids, deleted_path, owner)
+            summary |= {"deleted": deleted, "deleted_path": str(deleted_path)}
+        return summary
+
+    def load(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        conn_id: str,
+        table: str,
+        readable: bool = False,
+        types: Mapping[str, str] | None = None,
+        incremental: str | None = None,
+        since: str | None = None,
+        overlap: float = 300.0,
+        delete_missing: bool = False,
+    ) -> dict[str, Any]:
+        """
+        Bring every row of a list method into a database table, in one transaction.
+
+        The table is created if it does not exist, and gets a column for each new field; ``updatedTime``
+        becomes ``updated_time``. New rows are inserted, and rows that differ are changed, by id.
+
+        :param method: name of a list method that is read by id, e.g. ``crm.item.list``.
+        :param params: its parameters, e.g. ``entityTypeId``, ``select`` and ``filter``.
+        :param conn_id: id of the database's connection, of any type with a ``DbApiHook``.
+        :param table: the table, perhaps with its schema: ``crm.deals``.
+        :param readable: whether to add the names of codes, as in ``export``.
+        :param types: types of columns that are not to be those of the portal, by the field's name.
+        :param incremental: the field with the time of the last change, as in ``export``.
+        :param since: the ``watermark`` of an earlier load, or another ISO 8601 time with an offset.
+        :param overlap: seconds by which reading begins before ``since``.
+        :param delete_missing: whether rows of the table are deleted that are not in the list.
+        :returns: ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their
+            number), ``added_columns`` (their names), ``requests, seconds, watermark``.
+        :raises Bitrix24InputError: bad parameters, or a list that is not read by id.
+        :raises Bitrix24Error: the list cannot be read completely; the table is as it was.
+        """
+        from airflow_provider_b24.export.incremental import changed_since
+        from airflow_provider_b24.export.load import LoadOptions, load_list
+        from airflow_provider_b24.hooks.database import open_target
+
+        changed = None
+        if incremental is not None and since is not None:
+            changed = changed_since(method, params, incremental, since, overlap)
+        options = LoadOptions(changed, readable, types or {}, delete_missing)
+        with open_target(conn_id, table) as target:
+            return load_list(self._client, method, params, target, options, self.log.info)
 
     def contact(self, contact_id: int | str) -> Contact:
         """Return a contact, whose methods read and write its companies."""

@@ -8,14 +8,15 @@ from typing import Any
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.rest.auth.base import Auth
 from airflow_provider_b24.rest.bulk import Bulk
-from airflow_provider_b24.rest.calls import Call, consumes
+from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.clock import Clock, SystemClock
 from airflow_provider_b24.rest.encoding import batch_command, json_params
 from airflow_provider_b24.rest.exchange import Exchange
+from airflow_provider_b24.rest.flights import Reads
 from airflow_provider_b24.rest.limits.bucket import Bucket
 from airflow_provider_b24.rest.ordered import OrderedBatch
 from airflow_provider_b24.rest.pacing import wait_turn
-from airflow_provider_b24.rest.paging import Paging
+from airflow_provider_b24.rest.paging import read_list
 from airflow_provider_b24.rest.references import referred
 from airflow_provider_b24.rest.replies import Outcome, Reply
 from airflow_provider_b24.rest.retry import (
@@ -148,10 +149,12 @@ class Client:
         """
         return iter(Bulk(self._exchange, calls, self._budget(), self.max_parallel))
 
-    def pages(self, method: str, params: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        """Yield every row of a list method, page by page, in constant memory."""
-        repeatable = not consumes(method) if isinstance(method, str) else None
-        return iter(Paging(self.perform, Call(method, {} if params is None else params, None, repeatable)))
+    def pages(
+        self, method: str, params: Mapping[str, Any] | None = None, *, after: int | None = None
+    ) -> Iterator[Any]:
+        """Yield every row of a list method, in constant memory; see ``paging.read_list``."""
+        reads = Reads(self._exchange, self._budget(), self.max_parallel)
+        return read_list(reads, method, params, after=after)
 
     def close(self) -> None:
         """Close the connections to the portal."""

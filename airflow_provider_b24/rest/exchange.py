@@ -77,7 +77,7 @@ class Exchange:
         """
         reply = self.send(signed)
         outcomes = parse_batch(reply, calls, halt, first)
-        return BatchReply([_scrubbed_outcome(one, signed.secrets) for one in outcomes], reply.time)
+        return BatchReply([scrubbed_outcome(one, signed.secrets) for one in outcomes], reply.time)
 
     def renew(self, signed: Signed) -> bool:
         """Replace the credentials of a request that the portal called expired; False if it cannot be done."""
@@ -142,7 +142,8 @@ def _scrubbed(error: Bitrix24Error, secrets: Sequence[str]) -> Bitrix24Error:
     return error.replace(code=code, description=description)
 
 
-def _scrubbed_outcome(outcome: Outcome, secrets: Sequence[str]) -> Outcome:
+def scrubbed_outcome(outcome: Outcome, secrets: Sequence[str]) -> Outcome:
+    """Return an outcome whose error quotes no secret."""
     if outcome.error is None:
         return outcome
     return replace(outcome, error=_scrubbed(outcome.error, secrets))

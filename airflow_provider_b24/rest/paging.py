@@ -1,132 +1,169 @@
-"""Every row of a list method."""
+"""Every row of a list method: by id where that is possible, by offset elsewhere; complete, or an error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.errors import Bitrix24ApiError
-from airflow_provider_b24.rest.calls import Call
-from airflow_provider_b24.rest.replies import Reply
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
+from airflow_provider_b24.rest.calls import Call, consumes, shown
+from airflow_provider_b24.rest.encoding import json_params
+from airflow_provider_b24.rest.flights import Flights, Reads
+from airflow_provider_b24.rest.keyset import KeysetReader, Question, is_logical
+from airflow_provider_b24.rest.lists import ListMethod, list_method
+from airflow_provider_b24.rest.offset import OffsetReader
+from airflow_provider_b24.rest.rows import rows_in
 
-PAGE = 50  # rows of a page, fixed by the portal
+if TYPE_CHECKING:
+    from airflow_provider_b24.rest.replies import Outcome
 
-# Lists that can be walked by id: no count is needed, and a row deleted meanwhile makes none be skipped.
-# https://apidocs.bitrix24.com/settings/performance/huge-data.html
-_BY_ID = {
-    "crm.item.list": "id",
-    **{f"crm.{kind}.list": "ID" for kind in ("lead", "deal", "contact", "company", "quote", "activity")},
-}
+COUNTED_TRIES = 2  # of the first page; counting a very long list can take longer than the portal allows
 
 
-class Paging:
+def read_list(
+    reads: Reads, method: str, params: Mapping[str, Any] | None = None, *, after: int | None = None
+) -> Iterator[Any]:
     """
-    All pages of one list, read by id where the method and the parameters allow it.
+    Yield every row of a list method, in the order of their ids or in the order that the parameters ask for.
 
-    :param perform: runs a call.
-    :param call: the list, without a position.
+    :param reads: what the requests are sent with.
+    :param method: name of the list method.
+    :param params: its parameters. ``start`` is left to the reader.
+    :param after: yield only rows with a higher id; only for what ``is_read_by_id``.
+    :raises Bitrix24InputError: the parameters cannot be sent, or skip a part of the list.
+    :raises Bitrix24Error: the list cannot be read, or not completely.
     """
+    call = Call(method, {} if params is None else params)
+    if consumes(method):
+        raise Bitrix24InputError("this method deletes what it returns: call the method itself", method=method)
+    json_params(call)
+    call = Call(method, _whole(method, call.params))
+    how = list_method(method)
+    by_id = is_read_by_id(method, call.params)
+    if after is not None and not by_id:
+        raise Bitrix24InputError("this list is not read by id and cannot be resumed", method=method)
+    call, added = _with_id(call, how)
+    pages = _by_id(reads, call, after) if by_id else _by_offset(reads, call)
+    rows = itertools.chain.from_iterable(pages)
+    return (_without(added, row) for row in rows) if added else rows
 
-    def __init__(self, perform: Callable[[Call], Reply], call: Call) -> None:
-        self._perform = perform
-        self._call = call
-        self._method, self._params = call.method, call.params
 
-    def __iter__(self) -> Iterator[Any]:
-        key = _BY_ID.get(self._method.lower())
-        if key is None or not self._walkable(key):
-            return self._by_offset()
-        return self._by_id(key)
+def is_read_by_id(method: str, params: Mapping[str, Any]) -> bool:
+    """Whether a list is read in the order of its ids, so that reading can go on after any of them."""
+    how = list_method(method)
+    named = {str(name).lower(): value for name, value in params.items()}
+    filter_ = named.get("filter") or {}
+    if not how.keyset or not isinstance(filter_, Mapping) or (is_logical(filter_) and not how.nests):
+        return False
+    return _is_order_by_id(named.get("order"), named.get("sort"), how)
 
-    def _walkable(self, key: str) -> bool:
-        names = {str(name).lower(): value for name, value in self._params.items()}
-        select = names.get("select")
-        selects_id = not select or (isinstance(select, list | tuple) and ("*" in select or key in select))
-        filtered = isinstance(names.get("filter") or {}, Mapping)
-        return not names.get("order") and "start" not in names and selects_id and filtered
 
-    def _by_id(self, key: str) -> Iterator[Any]:
-        given = next((one for name, one in self._params.items() if str(name).lower() == "filter"), None) or {}
-        rest = {
-            name: one for name, one in self._params.items() if str(name).lower() not in ("filter", "order")
-        }
-        last = 0
-        while True:
-            above = {"filter": {**given, f">{key}": last}} if last else {"filter": dict(given)}
-            rows = self._rows(self._page({**rest, "order": {key: "ASC"}, **above, "start": -1}).result)
-            yield from rows
-            if len(rows) < PAGE:
-                return
-            newest = self._id_of(rows[-1], key)
-            if newest <= last:
-                raise Bitrix24ApiError("the portal repeats a page of the list", method=self._method)
-            last = newest
+def _is_order_by_id(order: Any, sort: Any, how: ListMethod) -> bool:
+    if not order and not sort:
+        return True
+    if how.order == "order":
+        pairs = [(str(name).upper(), str(way).upper()) for name, way in order.items()] if order else []
+        return not sort and pairs == [(how.id.upper(), "ASC")]
+    return str(sort or how.id).upper() == how.id.upper() and str(order or "ASC").upper() == "ASC"
 
-    def _by_offset(self) -> Iterator[Any]:
-        start: int | None = None
-        while True:
-            params = dict(self._params) if start is None else {**self._params, "start": start}
-            reply = self._page(params)
-            yield from self._rows(reply.result)
-            if reply.next is None:
-                return
-            if start is not None and reply.next <= start:
-                raise Bitrix24ApiError("the portal repeats a page of the list", method=self._method)
-            start = reply.next
 
-    def _page(self, params: Mapping[str, Any]) -> Reply:
-        return self._perform(replace(self._call, params=params))
+def _whole(method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """
+    Return the parameters without those that are empty and without ``start``.
 
-    def _id_of(self, row: Any, key: str) -> int:
-        try:
-            return int(row[key])
-        except (TypeError, ValueError, LookupError):
-            pass
-        raise Bitrix24ApiError(
-            f"a row of the list has no readable {key} (it is a {type(row).__name__})",
-            method=self._method,
+    A ``start`` of 0 or -1 means the whole list; any other a part of it.
+    """
+    given = next((name for name in params if str(name).lower() == "start"), None)
+    if given is not None and str(params[given]).strip() not in {"0", "-1", "", "None"}:
+        raise Bitrix24InputError(
+            f"{given}={shown(params[given])} would skip rows: a list is always read as a whole. "
+            "Leave it out, or call the method itself for a single page",
+            method=method,
         )
-
-    def _rows(self, result: Any) -> list[Any]:
-        """
-        Return the rows, which are in ``result`` itself or in a list inside it (``items``, ``tasks``, ...).
-
-        PHP writes a list with gaps as a map by position, and some methods answer null or false for no rows.
-        """
-        if isinstance(result, list):
-            return result
-        if result is None or result is False:
-            return []
-        found = _lists_in(result) if isinstance(result, Mapping) else []
-        if len(found) == 1:
-            return found[0]
-        keys = f" with {len(found)} lists" if found else ""
-        raise Bitrix24ApiError(
-            f"expected a list of rows, got {type(result).__name__}{keys}: use call() or Bitrix24Operator to "
-            "get the whole result",
-            method=self._method,
-        )
+    return {
+        name: value
+        for name, value in params.items()
+        if name != given and not (isinstance(value, list | tuple | Mapping) and not value)
+    }
 
 
-def _lists_in(result: Mapping[str, Any]) -> list[list[Any]]:
-    """Return what may be the rows: the map itself, or the lists in it, without empty ones beside others."""
-    if not result:
-        return [[]]
-    if (rows := _positions(result)) is not None:
-        return [rows]
-    lists = [value for value in map(_as_list, result.values()) if value is not None]
-    return [rows for rows in lists if rows] or lists[:1]
+def _by_id(reads: Reads, call: Call, after: int | None) -> Iterator[list[Any]]:
+    how = list_method(call.method)
+    question = Question(call, how)
+    flights = _flights(reads, call)
+    try:
+        first = _first_page(flights, lambda start: question.page(after, start=start))
+        if _is_sorted(first, question):
+            yield from KeysetReader(question, flights).pages(first, after)
+            return
+    finally:
+        flights.close()
+    if after is not None:
+        raise Bitrix24InputError("this portal does not sort the list by id", method=call.method)
+    yield from _by_offset(reads, call)
 
 
-def _as_list(value: Any) -> list[Any] | None:
-    if isinstance(value, list):
-        return value
-    return _positions(value) if isinstance(value, Mapping) else None
+def _by_offset(reads: Reads, call: Call) -> Iterator[list[Any]]:
+    how = list_method(call.method)
+    flights = _flights(reads, call)
+    reader = OffsetReader(_with_last_order(call, how), how, flights)
+    try:
+        first = _first_page(flights, lambda start: reader.first_call())
+        yield from reader.pages(first)
+    finally:
+        flights.close()
 
 
-def _positions(value: Mapping[str, Any]) -> list[Any] | None:
-    """Return the rows of a map whose keys are numbers; None if it is another map."""
-    rows = list(value.values())
-    numbered = all(str(key).isdigit() for key in value) and all(isinstance(row, Mapping) for row in rows)
-    return rows if rows and numbered else None
+def _flights(reads: Reads, call: Call) -> Flights:
+    # In a batch the portal would replace such a text in a filter by an earlier command's result.
+    return Flights(reads, call.method, takes_batches="$result[" not in repr(call.params))
+
+
+def _first_page(flights: Flights, call: Callable[[int], Call]) -> Outcome:
+    outcomes: Sequence[Outcome] = ()
+    tries = 0
+    while not outcomes:
+        asked = call(0 if tries < COUNTED_TRIES else -1)
+        flights.room(asked)
+        flights.send(None, [asked])
+        _, outcomes = flights.receive()
+        tries += 1
+    return outcomes[0]
+
+
+def _is_sorted(first: Outcome, question: Question) -> bool:
+    """Whether the portal sorted the first page by an id that can be read."""
+    rows = rows_in(first.result, question.how.rows, question.call.method)
+    try:
+        ids = [question.id_of(row) for row in rows]
+    except Bitrix24Error:
+        return False
+    return all(left < right for left, right in itertools.pairwise(ids))
+
+
+def _with_id(call: Call, how: ListMethod) -> tuple[Call, str]:
+    """Add the id to ``select`` where it is missing; also return its name if it was added."""
+    name = next((name for name in call.params if str(name).lower() == "select"), None)
+    select = call.params.get(name) if name is not None else None
+    if not select or isinstance(select, str | Mapping) or "*" in select or len(how.key) != 1:
+        return call, ""
+    field = how.key[0]
+    if any(str(one).upper() == field.upper() for one in select):
+        return call, ""
+    return Call(call.method, {**call.params, str(name): [*select, field]}), field
+
+
+def _without(field: str, row: Any) -> Any:
+    return {name: value for name, value in row.items() if name != field} if isinstance(row, Mapping) else row
+
+
+def _with_last_order(call: Call, how: ListMethod) -> Call:
+    """Sort rows that are equal in the given order by id, or they could change places between two pages."""
+    name = next((name for name in call.params if str(name).lower() == "order"), None)
+    order = call.params.get(name) if name is not None else None
+    if not isinstance(order, Mapping) or not order or not how.keyset or how.order != "order":
+        return call
+    if any(str(one).upper() == how.id.upper() for one in order):
+        return call
+    return Call(call.method, {**call.params, str(name): {**order, how.id: "ASC"}})

@@ -55,6 +55,7 @@ def test_the_wheel_tells_airflow_and_pip_what_it_is(wheel):
         "cryptography",
         "jinja2",
         "pendulum",
+        "msgspec",
         "requests",
     }
 

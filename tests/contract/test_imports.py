@@ -45,6 +45,7 @@ LIBRARIES = {
     "rest.transport": {"requests"},
     "rest.condition": {"jinja2"},  # Airflow's own, for the expressions of sensors
     "rest.limits.stores": {"redis"},
+    "export.formats": {"msgspec", "pyarrow"},
     "hooks.token_store": {"cryptography"},  # Airflow's own, for values encrypted with its Fernet key
     "triggers.threads": {"asgiref"},  # Airflow's own, for threads that may ask the triggerer
     "connection_form": {"wtforms", "flask_appbuilder", "flask_babel"},
@@ -166,7 +167,7 @@ def test_the_tests_of_the_core_pass_without_airflow(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     core = [
         path
-        for path in ("tests/rest", "tests/crm", "tests/files", "tests/sync", "tests/sandbox")
+        for path in ("tests/rest", "tests/crm", "tests/files", "tests/sync", "tests/export", "tests/sandbox")
         if list((ROOT / path).glob("test_*.py"))
     ]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no_airflow", "-p", "no:cacheprovider", *core]

@@ -8,7 +8,7 @@ pytest.importorskip("airflow", reason="needs Airflow")
 
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.notifications import bitrix24 as notifications
-from airflow_provider_b24.operators import bitrix24, contact_company, sync
+from airflow_provider_b24.operators import bitrix24, contact_company, export, sync
 from airflow_provider_b24.sensors import bitrix24 as sensors
 
 REQUIRED = inspect.Parameter.empty
@@ -51,6 +51,34 @@ OPERATORS = {
     bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None, "repeatable": None},
     bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
     bitrix24.Bitrix24ListOperator: {"method": REQUIRED, "parameters": None, "output_path": None},
+    export.Bitrix24ToSqlOperator: {
+        "method": REQUIRED,
+        "parameters": None,
+        "conn_id": REQUIRED,
+        "table": REQUIRED,
+        "readable": False,
+        "types": None,
+        "incremental": None,
+        "since": None,
+        "overlap": 300.0,
+        "delete_missing": False,
+    },
+    export.Bitrix24ExportOperator: {
+        "method": REQUIRED,
+        "parameters": None,
+        "output_path": REQUIRED,
+        "format": None,
+        "rows_per_file": None,
+        "schema": False,
+        "readable": False,
+        "types": None,
+        "incremental": None,
+        "since": None,
+        "overlap": 300.0,
+        "ids_path": None,
+        "deferrable": False,
+        "max_wait": 60.0,
+    },
     sensors.Bitrix24Sensor: {
         "method": REQUIRED,
         "parameters": None,
@@ -64,6 +92,15 @@ HOOK_METHODS = {
     "call": "(method, params=None, *, repeatable=None)",
     "batch": "(calls, halt=False)",
     "iterate": "(method, params=None)",
+    "load": (
+        "(method, params=None, *, conn_id, table, readable=False, types=None, incremental=None, since=None, "
+        "overlap=300.0, delete_missing=False)"
+    ),
+    "export": (
+        "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, "
+        "readable=False, types=None, incremental=None, since=None, overlap=300.0, "
+        "ids_path=None, owner='')"
+    ),
     "get_contact_companies": "(contact_id)",
     "set_contact_companies": "(contact_id, items, *, allow_empty=False, check_companies=False)",
     "add_contact_company": "(contact_id, company_id, *, is_primary=None, sort=None)",
@@ -123,6 +160,11 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "encoding",
         "ignore_extra_columns",
         "allow_no_rows",
+        "rows_per_file",
+        "schema",
+        "readable",
+        "overlap",
+        "delete_missing",
         "deferrable",
         "max_wait",
     }

@@ -83,9 +83,9 @@ def portal(clock):
 
 @pytest.fixture
 def make_client(portal, clock):
-    """Build a client of the portal; keywords go to Client, `config` ones to PortalConfig."""
+    """Build a client of the portal, or of another; further keywords go to Client."""
 
-    def make(code=CODE, max_parallel=4, **keywords) -> Client:
+    def make(code=CODE, max_parallel=4, portal=portal, clock=clock, **keywords) -> Client:
         webhook = Webhook(1, code)
         config = PortalConfig(url="https://portal.example", credentials=webhook, max_parallel=max_parallel)
         return Client(

@@ -159,18 +159,6 @@ def test_errors_of_the_network_hold_no_secret(client, portal):
         error = error.__cause__ or error.__context__
 
 
-def test_every_page_of_a_list_is_read_by_id(client, portal):
-    rows = list(client.pages("crm.item.list", {"entityTypeId": 3, "select": ["id"]}))
-    assert [row["id"] for row in rows] == list(range(1, 1001))
-    assert portal.requests == 21
-
-
-def test_every_page_of_a_list_is_read_by_offset_when_an_order_is_wanted(client, portal):
-    rows = list(client.pages("crm.contact.list", {"order": {"ID": "DESC"}, "select": ["ID"]}))
-    assert [int(row["ID"]) for row in rows] == list(range(1000, 0, -1))
-    assert portal.requests == 20
-
-
 def test_a_batch_is_one_request_with_outcomes_in_input_order(client, portal):
     portal.bind(83, [(9, 10, True)])
     outcomes = client.batch([to_set(82, 8), to_set(5000, 8), get_companies(83), Call("no.such.method")])

@@ -1,0 +1,1 @@
+"""Lists of the portal as files: columns with types, formats, and exports that resume. Knows no Airflow."""

@@ -1,0 +1,111 @@
+"""Rows that were deleted since an earlier export: the ids of then compared with the ids of now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any, BinaryIO
+
+from airflow_provider_b24.errors import Bitrix24InputError
+from airflow_provider_b24.files.paths import StoragePath
+from airflow_provider_b24.files.writer import json_line, whole_file
+from airflow_provider_b24.rest.client import Client
+from airflow_provider_b24.rest.lists import list_method
+from airflow_provider_b24.rest.paging import is_read_by_id
+
+_HEADER = b"# ids of an export "
+
+
+def find_deleted(
+    client: Client,
+    method: str,
+    params: Mapping[str, Any] | None,
+    ids_path: StoragePath,
+    deleted_path: StoragePath,
+    owner: str = "",
+) -> int:
+    """
+    Write the ids of rows that are no longer in a list; return their number.
+
+    Both lists of ids are sorted, so memory does not grow with them. The first time, nothing is deleted.
+
+    :param client: the client of the portal.
+    :param method: name of a list method that is read by id.
+    :param params: its parameters, without a condition on the time of the last change.
+    :param ids_path: the ids of the last time, one a line, not compressed; afterwards those of now.
+    :param deleted_path: JSON lines with the id of each deleted row.
+    :param owner: shared by the tries of one export: what an earlier one found, a later one keeps.
+    :raises Bitrix24InputError: the list is not read by id, or a file cannot be read or written.
+    """
+    given = {name: value for name, value in (params or {}).items() if str(name).lower() != "select"}
+    if not is_read_by_id(method, given):
+        raise Bitrix24InputError("deletions are found only in lists that are read by id", method=method)
+    field = list_method(method).key[0]
+    is_later_try = bool(owner) and _owner_of(ids_path) == owner
+    found = _read_lines(deleted_path) if is_later_try else []
+    with ExitStack() as files:
+        # Left in the reverse order: the ids of now count only once the deleted ones are written.
+        kept = files.enter_context(whole_file(ids_path))
+        deleted = files.enter_context(whole_file(deleted_path))
+        deleted.writelines(found)
+        kept.write(_HEADER + owner.encode() + b"\n")
+        count = len(found)
+        for gone in missing(_read_ids(ids_path), _write_ids(client, method, given, field, kept)):
+            deleted.write(json_line({field: gone}))
+            count += 1
+    return count
+
+
+def missing(old: Iterator[int], new: Iterable[int]) -> Iterator[int]:
+    """Yield what is in the first and not in the second; both are sorted, and the second is read whole."""
+    one = next(old, None)
+    for other in new:
+        while one is not None and one < other:
+            yield one
+            one = next(old, None)
+        if one == other:
+            one = next(old, None)
+    if one is not None:
+        yield one
+        yield from old
+
+
+def _write_ids(
+    client: Client, method: str, params: Mapping[str, Any], field: str, file: BinaryIO
+) -> Iterator[int]:
+    for row in client.pages(method, {**params, "select": [field]}):
+        number = int(row[field])
+        file.write(b"%d\n" % number)
+        yield number
+
+
+def _owner_of(path: StoragePath) -> str | None:
+    """
+    Return whose export wrote a file of ids; None if there is no file.
+
+    :raises Bitrix24InputError: it is another file.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.readline().rstrip(b"\n")
+    except FileNotFoundError:
+        return None
+    if not header.startswith(_HEADER):
+        raise Bitrix24InputError(f"{path} is not a file of ids that an export wrote")
+    return str(header.removeprefix(_HEADER), "utf-8", "replace")
+
+
+def _read_ids(path: StoragePath) -> Iterator[int]:
+    if _owner_of(path) is None:
+        return
+    with path.open("rb") as file:
+        file.readline()
+        yield from map(int, file)
+
+
+def _read_lines(path: StoragePath) -> list[bytes]:
+    try:
+        with path.open("rb") as file:
+            return list(file)
+    except FileNotFoundError:
+        return []

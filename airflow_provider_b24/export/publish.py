@@ -1,0 +1,77 @@
+"""Puts the pieces of an export at its path: joined in one file, or each as a file of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+from airflow_provider_b24.export.columns import Column
+from airflow_provider_b24.export.formats import Format
+from airflow_provider_b24.export.pieces import Piece
+from airflow_provider_b24.files.paths import StoragePath
+from airflow_provider_b24.files.writer import whole_file
+
+
+def publish(
+    path: StoragePath, format_: Format, chain: Sequence[Piece], columns: Sequence[Column], numbered: bool
+) -> list[StoragePath]:
+    """
+    Put the result at its path.
+
+    :param chain: the pieces, in order.
+    :param numbered: whether each piece is a file of its own, ``deals-00001.csv`` and so on.
+    :returns: the paths of the files.
+    """
+    if not numbered:
+        _join(path, format_, chain, columns)
+        return [path]
+    paths = [_numbered(path, number + 1) for number in range(max(1, len(chain)))]
+    for piece, target in zip(chain, paths, strict=False):
+        piece.path.replace(target)
+    if not chain:
+        _join(paths[0], format_, chain, columns)
+    _remove_later(path, len(paths))
+    return paths
+
+
+def write_schema(path: StoragePath, about: Mapping[str, Any], columns: Sequence[Column]) -> None:
+    """Write ``<path>.schema.json``, which describes the columns of an export."""
+    schema = {**about, "columns": [asdict(column) for column in columns]}
+    with whole_file(path.with_name(f"{path.name}.schema.json")) as file:
+        file.write(json.dumps(schema, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace"))
+
+
+def _join(path: StoragePath, format_: Format, chain: Sequence[Piece], columns: Sequence[Column]) -> None:
+    with whole_file(path) as file:
+        if chain:
+            format_.join(_opened(chain), file, columns)
+        else:
+            format_.writer(file, columns).close()
+
+
+def _opened(chain: Iterable[Piece]) -> Iterator[BinaryIO]:
+    for piece in chain:
+        with piece.path.open("rb") as file:
+            yield file
+
+
+def _numbered(path: StoragePath, number: int) -> StoragePath:
+    stem, suffix = _split_name(path.name)
+    return path.with_name(f"{stem}-{number:05d}{suffix}")
+
+
+def _remove_later(path: StoragePath, count: int) -> None:
+    """Remove the files that follow without a gap: an earlier and longer export left them."""
+    number = count + 1
+    while (later := _numbered(path, number)).exists():
+        later.unlink()
+        number += 1
+
+
+def _split_name(name: str) -> tuple[str, str]:
+    """Split ``deals.csv.gz`` into ``deals`` and ``.csv.gz``."""
+    stem, dot, suffix = name.removesuffix(".gz").rpartition(".")
+    zipped = ".gz" if name.endswith(".gz") else ""
+    return (stem, f".{suffix}{zipped}") if dot and stem else (name.removesuffix(".gz"), zipped)

@@ -1,0 +1,30 @@
+"""The databases that Airflow has connections to, as targets of a load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_b24.errors import Bitrix24ConfigError
+from airflow_provider_b24.export.load import Target
+from airflow_provider_b24.export.tables import DIALECTS, STANDARD
+
+
+@contextmanager
+def open_target(conn_id: str, table: str) -> Iterator[Target]:
+    """
+    Open a connection to a database, and close it at the end.
+
+    :param conn_id: id of a connection of any type with a ``DbApiHook``.
+    :param table: the table.
+    :raises Bitrix24ConfigError: the connection is not one to a database.
+    """
+    hook: Any = BaseHook.get_hook(conn_id)
+    if not hasattr(hook, "placeholder"):
+        raise Bitrix24ConfigError(f"connection {conn_id} is not one to a database")
+    dialect = DIALECTS.get(hook.conn_type, STANDARD)
+    with closing(hook.get_conn()) as connection:
+        yield Target(connection, table, dialect, hook.placeholder)

@@ -1,0 +1,225 @@
+"""The requests of a reader: a few threads send them, and the thread that reads decides what is next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24LimitError, Bitrix24TokenExpiredError
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
+from airflow_provider_b24.rest.encoding import batch_command, json_params
+from airflow_provider_b24.rest.exchange import MAX_RENEWALS, BatchReply, Exchange, scrubbed_outcome
+from airflow_provider_b24.rest.limits.bucket import Turn
+from airflow_provider_b24.rest.replies import Outcome, parse_batch
+from airflow_provider_b24.rest.retry import RetryBudget, long_wait, may_be_executed
+
+MAX_BODY = 800_000  # bytes; nginx before a self-hosted portal rejects more than 1 MB
+TOO_LARGE = 413
+
+
+class Reads(NamedTuple):
+    """
+    What the requests of one reader are sent with.
+
+    :ivar budget: how long reading goes on without progress.
+    :ivar parallel: the most requests in flight.
+    """
+
+    exchange: Exchange
+    budget: RetryBudget
+    parallel: int
+
+
+class Answer(NamedTuple):
+    """
+    What came back for one request.
+
+    :ivar outcomes: one for each command up to the first that failed; empty if the request was lost.
+    """
+
+    key: Any
+    outcomes: Sequence[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    key: Any
+    calls: Sequence[Call]
+    signed: Signed
+    sent_at: float
+
+    @property
+    def method(self) -> str:
+        """What the portal was called for: the method itself, or a batch of several commands."""
+        return self.calls[0].method if len(self.calls) == 1 else "batch"
+
+
+class Flights:
+    """
+    Sends requests that only read, so that each of them may be repeated.
+
+    The thread that uses it signs requests, renews tokens, and waits; the others only send.
+
+    :param reads: what the requests are sent with.
+    :param method: the REST method of every command.
+    :param takes_batches: whether several commands may be sent in one request.
+    """
+
+    def __init__(self, reads: Reads, method: str, takes_batches: bool = True) -> None:
+        self.seconds_per_command = 0.0
+        self.parallel = reads.parallel
+        self._exchange = reads.exchange
+        self._budget = reads.budget
+        self._method = method
+        self._pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="bitrix24")
+        self._flights: dict[Future[BatchReply], _Flight] = {}
+        self._most = MAX_BATCH if takes_batches else 1
+        self._limit = self._most
+        self._lost_in_a_row = 0
+        self._pause_until = 0.0
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def close(self) -> None:
+        """Drop what is still in flight."""
+        for flight in self._flights.values():
+            self._exchange.ledger.end(self._method, len(flight.calls))
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def room(self, call: Call) -> int:
+        """
+        Wait until the next request may leave, and return how many commands like this one it may hold.
+
+        Bounds are the batch, the server's time for one request, the operating time left, and the body's size.
+        0 means that answers must be received first.
+
+        :raises Bitrix24OperatingLimitError: the portal dictates a longer wait than the client sleeps.
+        """
+        ledger, clock = self._exchange.ledger, self._exchange.clock
+        while True:
+            ready_at = max(ledger.ready_at("batch"), ledger.ready_at(self._method))
+            room = 0 if ready_at > clock.now() else ledger.room(self._method, self._most)
+            if room or self._flights:
+                return min(room, max(1, MAX_BODY // _size(call)))
+            if not self._budget.outlasts(ready_at):
+                raise long_wait(self._method, ready_at)
+            clock.sleep(max(ready_at - clock.now(), 0.05))
+
+    def send(self, key: Any, calls: Sequence[Call]) -> None:
+        """Send one call, or several as one batch, as soon as the request bucket allows."""
+        method = self._method if len(calls) == 1 else "batch"
+        params = json_params(calls[0]) if len(calls) == 1 else _batch(calls)
+        self._wait_turn()
+        signed = self._exchange.sign(method, params)
+        self._exchange.ledger.start(self._method, len(calls))
+        flight = _Flight(key, calls, signed, self._exchange.clock.now())
+        self._flights[self._pool.submit(_carry, self._exchange, signed, calls)] = flight
+
+    def receive(self) -> Answer:
+        """
+        Wait for an answer.
+
+        :raises Bitrix24Error: the portal rejected the request, or was down for longer than the retry budget.
+        """
+        done, _ = wait(self._flights, return_when=FIRST_COMPLETED)
+        future = next(iter(done))
+        flight = self._flights.pop(future)
+        self._exchange.ledger.end(self._method, len(flight.calls))
+        try:
+            reply = future.result()
+        except Bitrix24Error as error:
+            self._lost(flight, error)
+            return Answer(flight.key, ())
+        outcomes = reply.outcomes
+        if not outcomes:  # this portal, or what stands before it, takes no batches
+            self._most = self._limit = 1
+        good = next((index for index, one in enumerate(outcomes) if not one.ok), len(outcomes))
+        if good:
+            self._succeeded(flight, reply, outcomes[:good])
+        if good < len(outcomes):
+            self._failed(flight, outcomes[good], any_good=good > 0)
+        return Answer(flight.key, outcomes[:good])
+
+    def _succeeded(self, flight: _Flight, reply: BatchReply, outcomes: Sequence[Outcome]) -> None:
+        elapsed = self._exchange.clock.now() - flight.sent_at
+        seconds = min(reply.time.duration, elapsed) if reply.time.duration > 0 else elapsed
+        self.seconds_per_command = seconds / len(flight.calls)
+        count = len(outcomes)
+        ledger = self._exchange.ledger
+        if flight.method == "batch":
+            ledger.record("batch", reply.time)
+        ledger.record(self._method, outcomes[-1].time, calls=count, seconds=self.seconds_per_command * count)
+        self._budget.progress()
+        self._lost_in_a_row = 0
+        self._most = min(self._limit, self._most * 2)
+
+    def _failed(self, flight: _Flight, outcome: Outcome, any_good: bool) -> None:
+        """A command of a batch failed; what was read before it counts."""
+        error = outcome.error or Bitrix24Error("the command failed", method=self._method)
+        temporary = error.temporary or outcome.status == "unknown"
+        if isinstance(error, Bitrix24LimitError):
+            error = self._exchange.note_refusal(error, self._method)
+        if not temporary:
+            raise error
+        if not any_good:
+            self._lost_in_a_row += 1
+            self._shrink(flight)
+            self._pause(error)
+
+    def _lost(self, flight: _Flight, error: Bitrix24Error) -> None:
+        """A whole request failed: raise, or prepare the next one."""
+        self._lost_in_a_row += 1
+        if isinstance(error, Bitrix24TokenExpiredError):
+            if self._lost_in_a_row > MAX_RENEWALS or not self._exchange.renew(flight.signed):
+                raise error
+            return
+        error = self._exchange.note_refusal(error, flight.method)
+        if error.http_status == TOO_LARGE and len(flight.calls) > 1:
+            self._shrink(flight)
+            return
+        if (
+            may_be_executed(error, repeatable=False) and self._lost_in_a_row > 1
+        ):  # perhaps it takes the portal too long
+            self._shrink(flight)
+        self._pause(error)
+
+    def _shrink(self, flight: _Flight) -> None:
+        """Ask for less in the next requests."""
+        self._most = max(1, len(flight.calls) // 2)
+
+    def _pause(self, error: Bitrix24Error) -> None:
+        pause = self._budget.pause(error)
+        if pause is None:
+            raise error
+        self._pause_until = max(self._pause_until, self._exchange.clock.now() + pause)
+
+    def _wait_turn(self) -> None:
+        clock = self._exchange.clock
+        clock.sleep(max(0.0, self._pause_until - clock.now()))
+        turn = Turn(self._exchange.bucket, clock)
+        while (left := turn.wait()) > 0:
+            clock.sleep(left)
+
+
+def _carry(exchange: Exchange, signed: Signed, calls: Sequence[Call]) -> BatchReply:
+    """Send a request and read the answer; no outcomes if it is not one to a batch."""
+    reply = exchange.send(signed)
+    if len(calls) == 1:
+        one = Outcome(calls[0], "success", reply.result, time=reply.time, total=reply.total, next=reply.next)
+        return BatchReply([one], reply.time)
+    if not isinstance(reply.result, Mapping) or "result" not in reply.result:
+        return BatchReply([], reply.time)
+    outcomes = parse_batch(reply, calls)
+    return BatchReply([scrubbed_outcome(one, signed.secrets) for one in outcomes], reply.time)
+
+
+def _batch(calls: Sequence[Call]) -> dict[str, Any]:
+    return {"halt": 0, "cmd": [batch_command(call) for call in calls]}
+
+
+def _size(call: Call) -> int:
+    """Bytes that a call takes as a command of a batch."""
+    return len(batch_command(call)) + len('"",')

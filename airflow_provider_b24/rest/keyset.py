@@ -1,0 +1,302 @@
+"""
+Lists by id: each page asks for the ids above the last one of the page before, many pages in one batch.
+
+A row that is deleted or created meanwhile makes no other row be skipped or doubled, and the portal need not
+count. A long list is read as several ranges of ids, so that the server may work on several requests at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_b24.errors import Bitrix24ApiError
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call
+from airflow_provider_b24.rest.flights import Flights
+from airflow_provider_b24.rest.lists import PAGE, ListMethod
+from airflow_provider_b24.rest.rows import is_listed, rows_in
+
+if TYPE_CHECKING:
+    from airflow_provider_b24.rest.replies import Outcome
+
+GROWTH = 4  # times as many pages in the next chain while it is not known how many there are
+RANGE_ROWS = MAX_BATCH * PAGE  # rows of a range, about: its first page is counted, one chain reads the rest
+SLOW_CHAIN = 0.5  # seconds of server time for a full chain, above which ranges are read side by side
+EMPTY_CHECKS = 3  # counts that must agree before a list counts as incomplete
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a list method, page after page."""
+
+    call: Call
+    how: ListMethod
+
+    def page(
+        self, after: Any = None, upto: int | None = None, *, start: int = -1, direction: str = "ASC"
+    ) -> Call:
+        """
+        Return the call for a page of 50 rows by id.
+
+        :param after: only ids above this one: a number, or a reference to a row of the same batch.
+        :param upto: only ids up to this one.
+        :param start: 0 to have the rows counted, -1 not to.
+        """
+        how, given = self.how, self.call.params
+        names = {str(name).lower(): name for name in given}
+        filter_name = names.get("filter", how.filter)
+        params = {
+            name: value
+            for name, value in given.items()
+            if str(name).lower() not in {"order", "sort", "start"}
+        }
+        own: dict[str, Any] = {}
+        if after is not None:
+            own[f">{how.id}"] = after
+        if upto is not None:
+            own[f"<={how.id}"] = upto
+        if own:
+            params[filter_name] = _narrowed(given.get(filter_name) or {}, own)
+        elif not given.get(filter_name):
+            params.pop(filter_name, None)
+        if how.order == "order":
+            params["order"] = {how.id: direction}
+        else:
+            by_case = str.upper if how.order.isupper() else str.lower
+            params |= {by_case("sort"): how.id, by_case("order"): direction}
+        return Call(self.call.method, params | {"start": start})
+
+    def id_of(self, row: Any) -> int:
+        """
+        Return the id of a row.
+
+        :raises Bitrix24ApiError: the row has none.
+        """
+        try:
+            return int(row[self.how.key[0]])
+        except (TypeError, ValueError, LookupError):
+            pass
+        raise Bitrix24ApiError(
+            f"a row of the list has no readable {self.how.key[0]}", method=self.call.method
+        )
+
+    def reference(self, position: int) -> str:
+        """Return the id of the last row of a full page, by the page's position in the batch."""
+        steps = [position, *([self.how.rows] if self.how.rows else []), PAGE - 1, *self.how.key]
+        return "$result" + "".join(f"[{step}]" for step in steps)
+
+
+def _narrowed(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Add conditions to a filter; what was read already satisfies the given ones on the same field."""
+    if is_logical(given):
+        return {**own, "0": given}  # beside a top-level `logic: OR` they would be one more alternative
+    return {**given, **own}
+
+
+def is_logical(given: Mapping[str, Any]) -> bool:
+    """Whether a filter joins its conditions otherwise than by AND."""
+    return any(str(name).lower() == "logic" for name in given)
+
+
+@dataclass(slots=True)
+class Range:
+    """
+    A range of ids and how far it is read.
+
+    :param after: the last id read.
+    :param upto: the range's last id; None for an open range, which ends with a page that is not full.
+    :param expected: how many rows are still to come; None if unknown.
+    :param count: whether the next page is to be counted.
+    """
+
+    after: int | None = None
+    upto: int | None = None
+    expected: int | None = None
+    count: bool = False
+    rows: list[Any] = field(default_factory=list)
+    commands: int = 1
+    checks: int = 0
+    in_flight: bool = False
+    ended: bool = False
+
+    def pages_left(self) -> int:
+        """How many pages to ask for next; the last page of an open range is the one that is not full."""
+        if self.count:
+            return 1
+        if self.expected is None:
+            return self.commands * GROWTH
+        return -(-self.expected // PAGE) if self.upto is not None else self.expected // PAGE + 1
+
+    def take(self, rows: Sequence[Any], last: int) -> None:
+        """Append a page that is not empty."""
+        self.rows += rows
+        self.after = last
+        self.checks = 0
+        if self.expected is not None:
+            self.expected -= len(rows)
+
+    def close(self, full: bool) -> None:
+        """End the range after a page if that was the last, and have the rest counted if that is in doubt."""
+        if not full:
+            missing = self.expected is not None and self.expected > 0
+            self.count, self.ended = missing, not missing
+        elif self.expected is not None and self.expected <= 0:
+            self.ended = self.upto is not None
+            if self.expected < 0:
+                self.expected = None  # more rows than were counted: they are new, or the count is wrong
+
+
+class KeysetReader:
+    """
+    Reads one list by id; iterate it once.
+
+    :param question: what is asked.
+    :param flights: what its requests are sent with.
+    """
+
+    def __init__(self, question: Question, flights: Flights) -> None:
+        self._question = question
+        self._flights = flights
+        self._ranges: deque[Range] = deque()
+        self._chains = True
+
+    def pages(self, first: Outcome, after: int | None) -> Iterator[list[Any]]:
+        """
+        Yield the rows, some pages at a time.
+
+        :param first: the first page, counted.
+        :param after: the id it was asked above; None for the start of the list.
+        :raises Bitrix24ApiError: the portal does not give all the rows that it counts.
+        """
+        whole = Range(after, count=True)
+        self._ranges.append(whole)
+        self._take_page(whole, first)
+        if self._is_slow(whole):
+            self._split(whole, self._newest())
+        while self._ranges:
+            self._launch()
+            head = self._ranges[0]
+            if head.rows:
+                rows, head.rows = head.rows, []
+                yield rows
+            elif head.ended:
+                self._ranges.popleft()
+            else:
+                answer = self._flights.receive()
+                self._take(answer.key, answer.outcomes)
+
+    def _is_slow(self, whole: Range) -> bool:
+        """Whether the server's work, not the number of requests, decides how long the list takes."""
+        chain = self._flights.seconds_per_command * MAX_BATCH
+        long = whole.expected is not None and whole.expected > 2 * RANGE_ROWS
+        return long and not whole.ended and chain > SLOW_CHAIN and self._flights.parallel > 1
+
+    def _newest(self) -> int:
+        """Ask for the highest id of the list."""
+        call = self._question.page(direction="DESC")
+        while True:
+            self._flights.room(call)
+            self._flights.send(None, [call])
+            _, outcomes = self._flights.receive()
+            if outcomes:
+                return max(self._ids(self._rows(outcomes[0])), default=0)
+
+    def _split(self, one: Range, newest: int) -> None:
+        """Leave the rest of a range to several, each of about as many rows as one chain reads."""
+        lanes = self._flights.parallel
+        parts = -(-(one.expected or 0) // RANGE_ROWS)
+        parts = -(-parts // lanes) * lanes
+        start = one.after or 0
+        bounds = sorted({start + (newest - start) * part // parts for part in range(1, parts)} - {start})
+        pairs = zip([start, *bounds], [*bounds, one.upto], strict=True)
+        position = self._ranges.index(one) + 1
+        for after, upto in reversed(list(pairs)):
+            self._ranges.insert(position, Range(after, upto, count=True))
+        one.ended = True
+
+    def _launch(self) -> None:
+        lanes = self._flights.parallel
+        while len(self._flights) < lanes:
+            window = itertools.islice(self._ranges, 2 * lanes)
+            waiting = [one for one in window if not one.in_flight and not one.ended]
+            if not waiting:
+                return
+            room = self._flights.room(self._question.page(waiting[0].after, waiting[0].upto))
+            if not room:
+                return
+            self._send(waiting, room)
+
+    def _send(self, waiting: Sequence[Range], room: int) -> None:
+        calls: list[Call] = []
+        aboard: list[tuple[Range, int]] = []
+        for one in waiting:
+            if len(calls) == room:
+                break
+            chain = self._chain(one, room - len(calls), position=len(calls))
+            calls += chain
+            aboard.append((one, len(chain)))
+        self._flights.send(aboard, calls)
+
+    def _chain(self, one: Range, room: int, position: int) -> list[Call]:
+        """Return a range's next calls for a place in the batch; each refers to the one before."""
+        one.commands = min(one.pages_left(), room) if self._chains else 1
+        one.in_flight = True
+        ask = self._question
+        first = ask.page(one.after, one.upto, start=0 if one.count else -1)
+        steps = range(position, position + one.commands - 1)
+        return [first, *(ask.page(ask.reference(step), one.upto) for step in steps)]
+
+    def _take(self, aboard: Sequence[tuple[Range, int]], outcomes: Sequence[Outcome]) -> None:
+        position = 0
+        for one, commands in aboard:
+            one.in_flight = False
+            for outcome in outcomes[position : position + commands]:
+                # After a page that is not full, references lead nowhere and the list begins again.
+                if one.ended or not self._take_page(one, outcome):
+                    break
+            position += commands
+            if one.upto is not None and (one.expected or 0) > 2 * RANGE_ROWS and not one.ended:
+                self._split(one, one.upto)
+
+    def _take_page(self, one: Range, outcome: Outcome) -> bool:
+        """Take the rows of a page; False if what follows it in the chain is not its continuation."""
+        rows, counted = self._rows(outcome), one.count
+        one.count = False
+        if counted:
+            one.expected = outcome.total if outcome.total and outcome.total > 0 else None
+        if not rows:
+            return self._take_nothing(one)
+        ids = self._ids(rows)
+        if one.after is not None and ids[0] <= one.after:
+            raise Bitrix24ApiError("the portal repeats a page of the list", method=self._method)
+        if any(left >= right for left, right in itertools.pairwise(ids)):
+            raise Bitrix24ApiError("the portal does not sort the list by id", method=self._method)
+        one.take(rows, ids[-1])
+        one.close(full=len(rows) >= PAGE)
+        # A reference finds the last row of a page only where it is the 50th of a list, not of a map.
+        self._chains = self._chains and (
+            len(rows) <= PAGE and is_listed(outcome.result, self._question.how.rows)
+        )
+        return len(rows) == PAGE
+
+    def _take_nothing(self, one: Range) -> bool:
+        one.checks += 1
+        if one.checks > EMPTY_CHECKS:
+            raise Bitrix24ApiError(
+                f"the portal counts {one.expected} more rows than it returns", method=self._method
+            )
+        one.close(full=False)
+        return False
+
+    def _rows(self, outcome: Outcome) -> list[Any]:
+        return rows_in(outcome.result, self._question.how.rows, self._question.call.method)
+
+    def _ids(self, rows: Sequence[Any]) -> list[int]:
+        return [self._question.id_of(row) for row in rows]
+
+    @property
+    def _method(self) -> str:
+        return self._question.call.method

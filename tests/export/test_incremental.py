@@ -1,0 +1,92 @@
+"""Exports of what changed: together they are the portal's rows, whatever happens between and during them."""
+
+import random
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from airflow_provider_b24.errors import Bitrix24InputError
+from airflow_provider_b24.export.incremental import changed_since
+from tests.export.conftest import json_rows
+
+DEALS = {"entityTypeId": 2, "select": ["id", "title", "updatedTime"]}
+
+
+def test_the_condition_begins_before_the_watermark_in_its_own_time_zone():
+    since = "2026-11-25T00:02:00+03:00"
+    params = changed_since("crm.item.list", DEALS | {"filter": {"stageId": "WON"}}, "updatedTime", since, 300)
+    assert params["filter"] == {"stageId": "WON", ">=updatedTime": "2026-11-24T23:57:00+03:00"}
+    assert params["select"] == DEALS["select"]
+
+
+@pytest.mark.parametrize("since", ["2026-11-25", "2026-11-25T00:00:00", "yesterday", None, 5])
+def test_a_time_without_an_offset_is_refused(since):
+    with pytest.raises(Bitrix24InputError, match="ISO 8601"):
+        changed_since("crm.item.list", DEALS, "updatedTime", since)
+
+
+def test_a_filter_with_logic_is_nested_or_refused():
+    given = {"logic": "OR", "0": {"stageId": "WON"}}
+    since = "2026-11-25T00:00:00+00:00"
+    params = changed_since("crm.item.list", {"filter": given}, "updatedTime", since, 0)
+    assert params["filter"] == {">=updatedTime": since, "0": given}
+    with pytest.raises(Bitrix24InputError, match="cannot be narrowed"):
+        changed_since("crm.deal.list", {"filter": given}, "DATE_MODIFY", since)
+
+
+def test_a_condition_of_the_same_kind_is_refused():
+    with pytest.raises(Bitrix24InputError, match="already has the condition >=updatedTime"):
+        changed_since(
+            "crm.item.list", {"filter": {">=updatedTime": "x"}}, "updatedTime", "2026-11-25T00:00:00Z"
+        )
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("method", "params", "field", "key"),
+    [
+        ("crm.item.list", DEALS, "updatedTime", "id"),
+        ("crm.deal.list", {"select": ["ID", "TITLE", "DATE_MODIFY"]}, "DATE_MODIFY", "ID"),
+    ],
+)
+def test_twenty_runs_together_are_the_portal_s_rows(
+    deals, make_client, clock, tmp_path, seed, method, params, field, key
+):
+    from airflow_provider_b24.export.job import ExportOptions, export_list
+
+    rng = random.Random(seed)  # noqa: S311 - a schedule, not a secret
+    deals.latency = 0.4
+
+    def live(entry):
+        """What other people do while a request is on its way, several times in a second."""
+        for _ in range(rng.randint(0, 8)):
+            number = rng.randint(1, 25_000)
+            deals.update_record("deal", number, TITLE=f"changed {clock.now()} {rng.random()}")
+            deals.add_record("deal", TITLE=f"new {clock.now()}")
+
+    merged = {}
+    since = None
+    for run in range(20):
+        deals.on_request = live if run < 19 else None
+        narrowed = params if since is None else changed_since(method, params, field, since, overlap=1.0)
+        path = tmp_path / f"{run}.jsonl"
+        client = make_client(portal=deals)
+        since = export_list(client, method, narrowed, ExportOptions(path), lambda line: None)["watermark"]
+        merged |= {row[key]: row for row in json_rows(path)}
+        clock.sleep(rng.choice([0.0, 0.3, 3600.0]))
+        if run:
+            assert client.requests < 12
+    everything = json_rows_of(deals, make_client, method, params, key)
+    assert merged == everything
+
+
+def json_rows_of(deals, make_client, method, params, key):
+    rows = make_client(portal=deals).pages(method, params)
+    return {int(row[key]): row | {key: int(row[key])} for row in rows}
+
+
+def test_a_watermark_is_the_time_of_the_portal_before_the_first_row(export, clock):
+    summary, _ = export("deals.jsonl", params=DEALS)
+    watermark = datetime.fromisoformat(summary["watermark"])
+    assert watermark.tzinfo is not None
+    assert abs(watermark - datetime.fromtimestamp(clock.now(), timezone(timedelta(0)))) < timedelta(seconds=2)

@@ -1,0 +1,191 @@
+"""Lists in tables of SQLite and PostgreSQL."""
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+
+import pytest
+
+from airflow_provider_b24.errors import Bitrix24AuthError, Bitrix24InputError
+from airflow_provider_b24.export.incremental import changed_since
+from airflow_provider_b24.export.load import LoadOptions, Target, load_list
+from airflow_provider_b24.export.tables import DIALECTS, STANDARD, safe_names
+from airflow_provider_b24.sandbox import Fault
+from tests.export.postgres import running_server, server_folder
+
+DEALS = {"entityTypeId": 2, "filter": {"<=id": 1_234}}
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The DSN of a PostgreSQL server."""
+    pytest.importorskip("psycopg2", reason="needs psycopg2")
+    binaries = server_folder()
+    if binaries is None:
+        pytest.skip("needs a PostgreSQL server")
+    with running_server(binaries) as dsn:
+        yield dsn
+
+
+@pytest.fixture(params=["sqlite", "postgres", "standard"])
+def database(request, tmp_path):
+    """A connection, the name of its dialect, and the placeholder of its driver."""
+    if request.param != "postgres":
+        with closing(sqlite3.connect(tmp_path / "deals.db")) as connection:
+            yield connection, request.param, "?"
+        return
+    import psycopg2
+
+    with closing(psycopg2.connect(request.getfixturevalue("postgres"))) as connection:
+        yield connection, request.param, "%s"
+        connection.rollback()
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE IF EXISTS deals")
+        connection.commit()
+
+
+@pytest.fixture
+def load(deals, make_client, database):
+    def load(method="crm.item.list", params=DEALS, table="deals", **options):
+        connection, name, placeholder = database
+        target = Target(connection, table, DIALECTS.get(name, STANDARD), placeholder)
+        return load_list(
+            make_client(portal=deals), method, params, target, LoadOptions(**options), lambda line: None
+        )
+
+    return load
+
+
+@pytest.fixture
+def select(database):
+    """Rows of the table as dicts, by id."""
+
+    def select():
+        with closing(database[0].cursor()) as cursor:
+            cursor.execute("SELECT * FROM deals")
+            names = [column[0] for column in cursor.description]
+            return {row["id"]: row for row in (dict(zip(names, row, strict=True)) for row in cursor)}
+
+    return select
+
+
+def test_a_table_is_created_with_every_row(load, select, deals, make_client):
+    deals.update_record("deal", 7, TITLE="50 % \\ 'quoted' \"ü\" ?", UF_CRM_TAGS=["a", "b"])
+    summary = load()
+    assert (summary["rows"], summary["written"], summary["deleted"]) == (1_234, 1_234, 0)
+    rows = select()
+    wanted = {row["id"]: row for row in make_client(portal=deals).pages("crm.item.list", DEALS)}
+    assert rows.keys() == wanted.keys()
+    names = safe_names(list(wanted[1]))
+    assert summary["columns"] == len(names) == len(rows[1])
+    for number, row in rows.items():
+        given = wanted[number]
+        assert row["title"] == given["title"]
+        assert float(row["opportunity"]) == given["opportunity"]
+        assert bool(row["opened"]) is (given["opened"] == "Y")
+        assert row[names["ufCrmKind"]] is given["ufCrmKind"] is None
+    tags = rows[7][names["ufCrmTags"]]
+    assert (json.loads(tags) if isinstance(tags, str) else tags) == ["a", "b"]
+
+
+def test_times_in_postgres_are_times_with_a_zone(load, select, database, deals, make_client):
+    if database[1] != "postgres":
+        pytest.skip("PostgreSQL only")
+    load()
+    row = select()[5]
+    given = next(iter(make_client(portal=deals).pages("crm.item.list", {**DEALS, "filter": {"id": 5}})))
+    assert row["updated_time"] == datetime.fromisoformat(given["updatedTime"])
+    assert row["begindate"].isoformat() == given["begindate"][:10]
+
+
+def test_a_second_load_changes_nothing_and_a_third_what_is_new(load, select, deals, database):
+    load()
+    again = load()
+    if database[1] != "standard":  # there, every row is deleted and inserted
+        assert again["written"] == 0
+    deals.update_record("deal", 82, TITLE="changed")
+    third = load()
+    if database[1] != "standard":
+        assert third["written"] == 1
+    assert select()[82]["title"] == "changed"
+    assert len(select()) == 1_234
+
+
+def test_a_new_field_becomes_a_column(load, select, deals):
+    assert load()["added_columns"] == []
+    deals.add_user_field(2, "UF_CRM_NEW", "double")
+    deals.update_record("deal", 82, UF_CRM_NEW=2.5)
+    assert load()["added_columns"] == ["uf_crm_new"]
+    assert float(select()[82]["uf_crm_new"]) == 2.5
+    assert select()[81]["uf_crm_new"] is None
+
+
+def test_rows_that_are_not_in_the_list_are_deleted_when_asked(load, select, deals):
+    load()
+    for number in (1, 82, 1_234):
+        deals.delete_record("deal", number)
+    assert load()["deleted"] == 0
+    assert 82 in select()
+    assert load(delete_missing=True)["deleted"] == 3
+    assert len(select()) == 1_231
+
+
+def test_only_what_changed_is_read_and_the_rest_stays(load, select, deals, clock):
+    since = load()["watermark"]
+    clock.sleep(3600)
+    deals.update_record("deal", 82, TITLE="changed")
+    deals.delete_record("deal", 7)
+    changed = changed_since("crm.item.list", DEALS, "updatedTime", since)
+    summary = load(changed=changed, delete_missing=True)
+    assert (summary["rows"], summary["deleted"]) == (1, 1)
+    assert select()[82]["title"] == "changed"
+    assert len(select()) == 1_233
+
+
+def test_names_of_codes_are_columns(load, select):
+    load(readable=True)
+    assert select()[1]["stage_id_name"]
+    assert select()[1]["assigned_by_id_name"] == "Alex Morgan"
+
+
+def test_an_error_leaves_the_table_as_it_was(load, select, deals):
+    load()
+    before = select()
+    deals.update_record("deal", 1, TITLE="changed")
+    deals.faults = [Fault("expired_token", on=3)]
+    with pytest.raises(Bitrix24AuthError):
+        load(params={"entityTypeId": 2})
+    assert select() == before
+
+
+def test_tasks_have_a_number_as_their_key(load, select):
+    assert load("tasks.task.list", {"select": ["TITLE"]}, delete_missing=True)["rows"] == 120
+    assert set(select()) == set(range(1, 121))
+
+
+def test_no_rows_are_a_table_without_rows(load, select):
+    summary = load(params={"entityTypeId": 2, "filter": {">id": 30_000}})
+    assert (summary["rows"], select()) == (0, {})
+    assert load()["written"] == 1_234
+
+
+@pytest.mark.parametrize("table", ["deals; drop table x", 'a"b', "", "a.b.c", "1deals", None, "déals"])
+def test_a_name_that_is_not_plain_is_refused(load, table):
+    with pytest.raises(Bitrix24InputError, match="plain name"):
+        load(table=table)
+
+
+def test_a_list_read_by_offset_is_refused(load, deals):
+    with pytest.raises(Bitrix24InputError, match="read by id"):
+        load("crm.deal.list", {"order": {"TITLE": "ASC"}})
+    assert deals.requests == 0
+
+
+def test_names_of_columns_are_plain_and_never_the_same():
+    names = safe_names(["updatedTime", "UF_CRM_1", "ufCrm_1", "UPDATED_TIME", "1st", "a-b", "a b", "x" * 80])
+    assert names["updatedTime"] == "updated_time"
+    assert names["UPDATED_TIME"] == "updated_time_2"
+    assert (names["1st"], names["a-b"], names["a b"]) == ("_1st", "a_b", "a_b_2")
+    assert len(set(names.values())) == 8
+    assert max(map(len, names.values())) == 63
