@@ -20,7 +20,6 @@ DEALS = {"entityTypeId": 2, "filter": {"<=id": 1_234}}
 @pytest.fixture(scope="session")
 def postgres():
     """The DSN of a PostgreSQL server."""
-    pytest.importorskip("psycopg2", reason="needs psycopg2")
     binaries = server_folder()
     if binaries is None:
         pytest.skip("needs a PostgreSQL server")
@@ -35,9 +34,9 @@ def database(request, tmp_path):
         with closing(sqlite3.connect(tmp_path / "deals.db")) as connection:
             yield connection, request.param, "?"
         return
-    import psycopg2
-
-    with closing(psycopg2.connect(request.getfixturevalue("postgres"))) as connection:
+    dsn = request.getfixturevalue("postgres")
+    psycopg2 = pytest.importorskip("psycopg2", reason="needs psycopg2")
+    with closing(psycopg2.connect(dsn)) as connection:
         yield connection, request.param, "%s"
         connection.rollback()
         with connection.cursor() as cursor:
