@@ -1,9 +1,9 @@
 """
-Where a task keeps rotated OAuth tokens.
+Where a task stores renewed OAuth tokens.
 
-Airflow 3 lets a task read connections but write only Variables. So the tokens lie in a Variable, which
-Airflow encrypts with its Fernet key. They are encrypted before that, too: on its way to the database a value
-passes Airflow's supervisor, which logs it whole, unmasked, at DEBUG.
+An Airflow 3 task can read connections but not change them. It can change Variables, so the tokens are stored
+in a Variable, which Airflow encrypts with its Fernet key. They are encrypted before that, too: on its way to
+the database, a value passes through Airflow's supervisor, which logs it unmasked at DEBUG.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from __future__ import annotations
 import base64
 import importlib
 import logging
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +18,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24TransportError
 from airflow_provider_b24.hooks.settings import read_settings
+from airflow_provider_b24.hooks.variables import get_variable, set_variable
 from airflow_provider_b24.rest.auth.tokens import (
     FileTokenStore,
     TokenPair,
@@ -37,9 +36,9 @@ def open_token_store(app: OAuthApp, conn_id: str) -> TokenStore:
     Return the store that ``[bitrix24] token_store`` names, for one connection's tokens.
 
     ``variable`` (the default), ``file:<directory>``, or the dotted path of a callable that takes ``conn_id``
-    and ``fingerprint`` (tokens of another fingerprint belong to an older state of the connection).
+    and ``fingerprint`` (tokens with another fingerprint were renewed from other tokens of the connection).
 
-    :raises Bitrix24ConfigError: there is no such store.
+    :raises Bitrix24ConfigError: the store cannot be imported.
     """
     setting = read_settings().token_store
     name = fingerprint(app)
@@ -60,11 +59,11 @@ def open_token_store(app: OAuthApp, conn_id: str) -> TokenStore:
 
 class VariableTokenStore:
     """
-    A pair in an Airflow Variable ``bitrix24_token__<name>``, whose value Airflow's user interface hides.
+    Tokens in an Airflow Variable ``bitrix24_token__<name>``, whose value the Airflow UI hides.
 
     :param name: the fingerprint of the connection's first tokens. The Variable is not named after the
-        connection, because Airflow tests a connection under another id, and copies are made of it: all of
-        them must share what becomes of one refresh token.
+        connection: Airflow tests a connection under another id, and users copy connections. All of these
+        must share the tokens that were renewed from the same refresh token.
     :param key: 32 bytes to encrypt with; see ``storage_key``.
     :param conn_id: the connection, for the Variable's description.
     """
@@ -86,71 +85,50 @@ class VariableTokenStore:
         """
         from cryptography.fernet import InvalidToken
 
-        text = _attempt("read", lambda: _get(self.key))
+        text = _attempt("read", lambda: get_variable(self.key))
         if text is None:
             return None
         try:
             return TokenPair.from_json(self._cipher.decrypt(text).decode())
         except InvalidToken:
             log.warning(
-                "The Variable %s holds no tokens of this provider; those of the connection are used", self.key
+                "The Variable %s does not contain tokens of this connection; using the connection's own",
+                self.key,
             )
             return None
 
     def save(self, pair: TokenPair) -> None:
-        """Keep a pair and look whether Airflow really did; raises as ``load`` does."""
-        self._warn_if_in_the_clear()
+        """Store a pair, and read it again to make sure that it is stored; raises as ``load`` does."""
+        self._warn_if_not_encrypted()
         text = self._cipher.encrypt(pair.to_json().encode()).decode()
-        description = f"OAuth tokens of the Bitrix24 connection {self._conn_id}, kept by its provider"
-        _attempt("written", lambda: _variables().set(self.key, text, description=description))
-        if _attempt("read", lambda: _get(self.key)) != text:
+        description = (
+            f"Renewed OAuth tokens of the Bitrix24 connection {self._conn_id}"
+        )
+        _attempt("written", lambda: set_variable(self.key, text, description))
+        if _attempt("read", lambda: get_variable(self.key)) != text:
             raise Bitrix24TransportError(
-                f"the Variable {self.key} does not hold what was written: Airflow refused it (see its log), "
-                "or a secrets backend holds a Variable of this name",
+                f"the Variable {self.key} could not be changed: Airflow rejected the value (see its log), "
+                "or a secrets backend has a Variable of the same name",
                 sent=False,
             )
 
-    def _warn_if_in_the_clear(self) -> None:
+    def _warn_if_not_encrypted(self) -> None:
         if not self._warned and not conf.get("core", "fernet_key", fallback=""):
             self._warned = True
             log.warning(
-                "No Fernet key is configured here ([core] fernet_key): unless Airflow's API server has one, "
-                "connections lie in the metadata database in the clear, and with what stands there the OAuth "
-                "tokens in the Variable %s can be read too",
+                "No Fernet key is configured here ([core] fernet_key). Unless Airflow's API server has one, "
+                "connections are stored unencrypted, and whoever can read the metadata database can also "
+                "decrypt the OAuth tokens in the Variable %s",
                 self.key,
             )
 
 
-def _variables() -> Any:
-    """Return the Variables that this process may use: a task those of the Task SDK, others the database's."""
-    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
-    if getattr(runner, "SUPERVISOR_COMMS", None) is not None:
-        from airflow.providers.common.compat.sdk import Variable
-
-        return Variable
-    if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "client":  # a worker of Airflow 3 outside of a task
-        raise Bitrix24ConfigError(
-            "this process has no access to Airflow's Variables, so it must not use up a refresh token: test "
-            "this connection with 'airflow connections test' or in a task"
-        )
-    from airflow.models.variable import Variable as DatabaseVariable
-
-    return DatabaseVariable
-
-
-def _get(key: str) -> str | None:
-    variables = _variables()
-    in_task = variables.__module__.startswith("airflow.sdk")
-    value: str | None = variables.get(key, **{"default" if in_task else "default_var": None})
-    return value
-
-
 def _attempt(what: str, action: Callable[[], Any]) -> Any:
-    """Do it, or say that it failed and why, without the error of a database: its text may quote the value."""
+    """Run the action; an error does not quote that of Airflow, whose text may contain the value."""
     try:
         return action()
     except Bitrix24ConfigError:
         raise
-    except Exception as error:  # noqa: BLE001 - Airflow 2 and 3 have no class of errors in common here
+    except Exception as error:  # noqa: BLE001 - the errors of Airflow 2 and 3 have no common class
         reason = type(error).__name__
     raise Bitrix24TransportError(f"Airflow's Variables cannot be {what} ({reason})", sent=False)

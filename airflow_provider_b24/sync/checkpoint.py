@@ -98,7 +98,7 @@ class Cursor:
     seconds: float = 0.0
 
     def finish(self, lines: Collection[int], open_lines: Collection[int]) -> None:
-        """Note what became of a chunk: its finished lines, and those that stay open."""
+        """Note the result of a chunk: its finished lines, and those that stay open."""
         if open_lines:
             self.line = max(self.line, min(open_lines) - 1)
             self.done = sorted(line for line in {*self.done, *lines} if line > self.line)

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import math
 import shutil
 import time
 from pathlib import Path
@@ -11,7 +10,6 @@ from urllib.parse import quote
 
 from airflow_provider_b24.sandbox import Fault, Portal, PortalServer, seeded_portal
 from airflow_provider_b24.sandbox.http.faults import Kind
-from airflow_provider_b24.sandbox.model.applications import Secret
 from tests.canary.canaries import SECRETS
 from tests.canary.echo import EchoServer
 from tests.canary.tasks import ALL, BAD_ITEMS, IN_DAGS
@@ -81,8 +79,7 @@ class Cases:
             known = self.portals[portal]
             known.add_app(app["client_id"], SECRETS["client secret"])
             if app["refresh_token"] != SECRETS["refused refresh token"]:
-                known.apps._access[app["access_token"]] = Secret(app["client_id"], math.inf)
-                known.apps._refresh[app["refresh_token"]] = Secret(app["client_id"], math.inf)
+                known.issue_tokens(app["client_id"], (app["access_token"], app["refresh_token"]))
         self.add(name, host, None, None, kinds, **app)
 
 

@@ -80,9 +80,7 @@ def states(home):
         read_everything(api, "canaries", [*connections], home / "answers.txt")
         (run,) = api.entries("/dags/canaries/dagRuns")
         tasks = api.entries(f"/dags/canaries/dagRuns/{run['dag_run_id']}/taskInstances")
-        (home / "rotated.json").write_text(
-            json.dumps([*{refresh, *portal.apps._access, *portal.apps._refresh}])
-        )
+        (home / "rotated.json").write_text(json.dumps([*{refresh, *portal.apps.tokens}]))
         return {task["task_id"]: task["state"] for task in tasks}
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import sqlite3
-from types import SimpleNamespace
 
 import pytest
 
@@ -83,18 +82,15 @@ def test_a_task_refreshes_and_the_next_one_goes_on_with_its_tokens(application, 
 
 
 def test_the_stored_tokens_are_encrypted_and_no_log_tells_them(
-    application, portal, variables, run_dag, monkeypatch, caplog
+    application, portal, variables, run_dag, caplog
 ):
     caplog.set_level(logging.DEBUG)
-    issued = []
-    issue = portal.apps._issue
-    monkeypatch.setattr(
-        portal.apps, "_issue", lambda client_id: issued.append(issue(client_id)) or issued[-1]
-    )
+    before = portal.apps.tokens
     run = run_dag(DAG)
     lines = [line for line in run.log.splitlines() if "MaskSecret" not in line]
-    secrets = [SECRET, application.access_token, application.refresh_token, *issued[0]]
-    assert len(issued) == 1
+    issued = portal.apps.tokens - before
+    secrets = [SECRET, application.access_token, application.refresh_token, *issued]
+    assert len(issued) == 2
     assert '"POST /oauth/token/ HTTP/1.1" 200' in caplog.text
     assert not [one for one in secrets if one in "\n".join(lines) + caplog.text]
     dump = DATABASE.read_bytes()
@@ -105,8 +101,7 @@ def test_an_edited_connection_wins_over_what_is_stored_for_the_old_one(
     application, portal, server, variables, run_dag, monkeypatch
 ):
     run_dag(DAG)
-    portal.apps._access.clear()  # the portal forgets the application's old authorization
-    portal.apps._refresh.clear()
+    portal.revoke_tokens("local.app")
     access, refresh = portal.issue_tokens("local.app")
     edited = {
         "client_id": "local.app",
@@ -135,7 +130,14 @@ def test_the_test_of_a_connection_shares_the_tokens_of_the_connection(
 
 
 def test_a_used_up_authorization_fails_the_task_and_says_what_to_do(application, portal, variables, run_dag):
-    portal.apps._refresh.clear()
+    portal.apps.exchange(
+        {
+            "grant_type": "refresh_token",
+            "client_id": "local.app",
+            "client_secret": SECRET,
+            "refresh_token": application.refresh_token,
+        }
+    )
     run = run_dag(DAG)
     assert run.states["ask"] == "failed"
     assert "airflow bitrix24 authorize" in run.log
@@ -175,7 +177,7 @@ def test_a_variable_that_is_not_the_store_s_own_counts_as_empty(store, caplog, v
     assert "canary" not in caplog.text
 
 
-def test_without_a_fernet_key_the_store_says_once_that_tokens_lie_in_the_clear(store, monkeypatch, caplog):
+def test_without_a_fernet_key_the_store_says_once_that_tokens_are_not_encrypted(store, monkeypatch, caplog):
     monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
     store.save(PAIR)
     store.save(PAIR)
@@ -201,10 +203,10 @@ def test_a_process_without_variables_must_not_use_up_a_refresh_token(store, monk
 def test_an_airflow_that_does_not_answer_is_a_temporary_error_that_quotes_nothing(store, monkeypatch):
     from airflow_provider_b24.hooks import token_store
 
-    def fail(key, value, **facts):
+    def fail(key, value, description):
         raise RuntimeError(f"cannot store {value}")
 
-    monkeypatch.setattr(token_store, "_variables", lambda: SimpleNamespace(set=fail))
+    monkeypatch.setattr(token_store, "set_variable", fail)
     with pytest.raises(Bitrix24TransportError, match=r"cannot be written \(RuntimeError\)") as caught:
         store.save(PAIR)
     assert caught.value.temporary

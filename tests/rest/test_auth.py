@@ -183,10 +183,10 @@ class SlowStore(MemoryTokenStore):
 
     def __init__(self, clock, until):
         super().__init__()
-        self._clock, self._until = clock, until
+        self._clock, self.until = clock, until
 
     def load(self):
-        return super().load() if self._clock.now() >= self._until else None
+        return super().load() if self._clock.now() >= self.until else None
 
 
 def test_the_loser_of_a_race_between_hosts_reads_the_winner_s_pair(portal, clock, tokens, make_oauth_client):
@@ -205,7 +205,7 @@ def test_a_store_that_was_silent_at_first_leads_on_with_its_own_refresh_token(
     shared = SlowStore(clock, until=clock.now())
     make_oauth_client(store=shared).call("profile")
     clock.sleep(3601)
-    shared._until = clock.now() + 0.5
+    shared.until = clock.now() + 0.5
     make_oauth_client(store=shared).call("profile")
     assert (portal.refreshes, portal.refused_refreshes) == (2, 1)
 
@@ -334,11 +334,11 @@ class OAuthDown(PortalAdapter):
 
     def __init__(self, portal, answer):
         super().__init__(portal)
-        self._portal_handle, self._answer = portal.handle, answer
+        self.answer = answer
 
     def send(self, request, **facts):
-        if "/oauth/" in request.url and self._answer is not None:
-            return self._answer(request)
+        if "/oauth/" in request.url and self.answer is not None:
+            return self.answer(request)
         return super().send(request, **facts)
 
 
@@ -373,7 +373,7 @@ def test_an_authorization_server_that_is_down_is_waited_for(portal, clock, make_
     assert caught.value.temporary
     assert caught.value.sent is False
     assert SECRET not in str(caught.value)
-    adapter._answer = None
+    adapter.answer = None
     client.call("crm.contact.add", {"fields": {"NAME": "Once"}})
 
 

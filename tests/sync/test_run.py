@@ -102,7 +102,7 @@ def test_an_undo_brings_back_each_state_exactly_or_says_that_it_cannot(
     before = {contact: portal.bindings(contact) for contact in STATES}
     client = make_client(to=portal)
     run(dict.fromkeys(STATES, wanted), path, client=client, allow_empty=True, check_companies=False)
-    undo = MemoryPath(path._objects, "store://bucket/undo.jsonl")
+    undo = path.with_name("undo.jsonl")
     run(path, undo, client=client, undo=True, check_companies=False, max_failures=2)
     failed = {line["contact_id"] for line in undo.lines() if line["status"] == "failed"}
     assert {contact for contact in STATES if portal.bindings(contact) != before[contact]} == failed

@@ -31,7 +31,7 @@ class Try(threading.Thread):
 
     def __init__(self, portal, objects, store, attempt, number=1, stop_after=None):
         super().__init__(daemon=True)
-        self._steps = 0
+        self.steps = 0
         self._stop_after = stop_after
         self._running = threading.Event()
         self.stopped = threading.Event()
@@ -39,13 +39,13 @@ class Try(threading.Thread):
         self.error = None
         config = PortalConfig("https://portal.example", Webhook(1, CODE), max_parallel=1)
         adapter = GatedAdapter(portal, self.gate)
-        self._client = Client(Transport(config, adapter=adapter), WebhookAuth(config.credentials))
+        self.client = Client(Transport(config, adapter=adapter), WebhookAuth(config.credentials))
         self._path = MemoryPath(objects, "store://bucket/report.jsonl", self.gate)
         self._progress = MemoryProgress(store, self.gate, attempt=attempt, number=number)
 
     def gate(self, what):
-        self._steps += 1
-        if self._stop_after is not None and self._steps >= self._stop_after:
+        self.steps += 1
+        if self._stop_after is not None and self.steps >= self._stop_after:
             self.stopped.set()
             self._running.wait()
         if self._dead:
@@ -53,7 +53,7 @@ class Try(threading.Thread):
 
     def run(self):
         try:
-            sync(self._client, WANTED, SyncOptions(), report_path=self._path, progress=self._progress)
+            sync(self.client, WANTED, SyncOptions(), report_path=self._path, progress=self._progress)
         except BaseException as error:  # noqa: BLE001 - also Killed
             self.error = error
         self.stopped.set()
@@ -96,7 +96,7 @@ def steps_of_a_whole_try():
     one.start()
     one.join(30)
     assert one.error is None
-    return one._steps
+    return one.steps
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_a_frozen_try_a_killed_one_and_one_that_finishes_leave_one_whole_report(
     assert [line["contact_id"] for line in lines] == list(WANTED)
     assert {line["status"] for line in lines} <= {"written", "unchanged"}
     undo = SyncOptions(undo=True)
-    sync(third._client, report, undo)
+    sync(third.client, report, undo)
     assert {contact: portal.bindings(contact) for contact in WANTED} == before, (seed, thaw_at)
 
 

@@ -195,9 +195,13 @@ class Setup(Site):
             self.state.add_user(User(user_id))
         self.apps.add(App(client_id, client_secret, frozenset(scope), user_id, redirect_uri))
 
-    def issue_tokens(self, client_id: str) -> tuple[str, str]:
-        """A new (access token, refresh token) of an application."""
-        return self.apps.issue(client_id)
+    def issue_tokens(self, client_id: str, pair: tuple[str, str] | None = None) -> tuple[str, str]:
+        """
+        A new (access token, refresh token) of an application.
+
+        :param pair: the tokens to issue; random ones by default.
+        """
+        return self.apps.issue(client_id, pair)
 
     def issue_code(self, client_id: str) -> str:
         """A new authorization code of an application."""

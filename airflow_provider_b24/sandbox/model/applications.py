@@ -69,14 +69,24 @@ class Applications:
         found = self._access.get(access_token)
         return None if found is None else (self._apps[found.client_id], self._clock() >= found.expires)
 
-    def issue(self, client_id: str) -> tuple[str, str]:
-        """A new access token and refresh token."""
+    @property
+    def tokens(self) -> frozenset[str]:
+        """All access and refresh tokens that are known, also those that have expired."""
         with self._lock:
-            return self._issue(client_id)
+            return frozenset([*self._access, *self._refresh])
 
-    def _issue(self, client_id: str) -> tuple[str, str]:
+    def issue(self, client_id: str, pair: tuple[str, str] | None = None) -> tuple[str, str]:
+        """
+        A new access token and refresh token.
+
+        :param pair: the tokens to issue; random ones by default.
+        """
+        with self._lock:
+            return self._issue(client_id, pair)
+
+    def _issue(self, client_id: str, pair: tuple[str, str] | None = None) -> tuple[str, str]:
         now = self._clock()
-        access, refresh = secrets.token_hex(35), secrets.token_hex(35)
+        access, refresh = pair or (secrets.token_hex(35), secrets.token_hex(35))
         self._access[access] = Secret(client_id, now + self.token_lifetime)
         self._refresh[refresh] = Secret(client_id, now + REFRESH_LIFETIME)
         return access, refresh
