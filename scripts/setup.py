@@ -1,6 +1,6 @@
-"""Make a virtual environment with pinned requirements and this package: setup.py ENVIRONMENT REQUIREMENTS.
+"""Create a virtual environment with pinned requirements and this package: setup.py ENVIRONMENT REQUIREMENTS.
 
-Nothing happens when it is there already. It needs no more than Python's standard library.
+An environment that is up to date is left alone. Only Python's standard library is needed.
 """
 
 import fcntl
@@ -19,11 +19,13 @@ def main(environment, requirements):
     if sys.version_info < (3, 11):
         version = ".".join(map(str, sys.version_info[:3]))
         sys.exit(
-            f"This needs Python 3.11 or newer; {sys.executable} is {version}.\n"
-            "Name another one, for example: make PYTHON=python3.12 demo"
+            f"Python 3.11 or newer is required, but {sys.executable} is {version}.\n"
+            "To use another one: make PYTHON=python3.12 demo"
         )
     environment, requirements = (ROOT / environment).resolve(), ROOT / requirements
-    fcntl.flock(os.open(ROOT / "scripts", os.O_RDONLY), fcntl.LOCK_EX)  # several makes may start side by side
+    fcntl.flock(
+        os.open(ROOT / "scripts", os.O_RDONLY), fcntl.LOCK_EX
+    )  # several makes may run at the same time
     stamp, wanted = environment / "installed", fingerprint(environment, requirements)
     if stamp.is_file() and stamp.read_text() == wanted:
         return
@@ -33,12 +35,12 @@ def main(environment, requirements):
     except subprocess.CalledProcessError as failure:
         last_lines = "\n".join(log.read_text().splitlines()[-25:])
         command = " ".join(map(str, failure.cmd))
-        sys.exit(f"{last_lines}\n\nFailed: {command}\nAll it said is in {log.relative_to(ROOT)}")
+        sys.exit(f"{last_lines}\n\nFailed: {command}\nThe whole output is in {log.relative_to(ROOT)}")
     stamp.write_text(wanted)
 
 
 def fingerprint(environment, requirements):
-    """Neither a moved environment will do, nor one of another Python, nor this package's old metadata."""
+    """Identify what the environment depends on: requirements, metadata, Python and its own path."""
     metadata = (ROOT / "pyproject.toml").read_text().partition("\n[tool.")[0]
     content = requirements.read_text() + metadata
     return f"{hashlib.sha256(content.encode()).hexdigest()} {sys.version} {environment}"
@@ -52,17 +54,17 @@ def install(environment, requirements, log):
     uv_pin = re.search(r"^uv==\S+", (ROOT / "scripts/requirements.txt").read_text(), re.MULTILINE).group()
 
     name, version = environment.relative_to(ROOT), sys.version.split()[0]
-    say(f"Setting up {name} with Python {version}, once, about a minute")
+    say(f"Creating {name} with Python {version}; this happens once and takes about a minute")
     log.unlink(missing_ok=True)
     run([sys.executable, "-m", "venv", "--clear", environment], log)
-    say(f"  {requirements.read_text().count('==')} packages of {requirements.relative_to(ROOT)}")
+    say(f"  installing {requirements.read_text().count('==')} packages from {requirements.relative_to(ROOT)}")
     try:
         run([*pip, uv_pin], log)
         run([*uv, "-r", requirements], log)
     except subprocess.CalledProcessError:
-        say("  uv could not install them, pip takes over, a few minutes")
+        say("  uv failed; trying pip, which takes a few minutes")
         run([*pip, "-r", requirements], log)
-    say("  this package")
+    say("  installing this package")
     run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], log)
     say(f"  done in {time.monotonic() - started:.0f} s")
 

@@ -1,4 +1,4 @@
-"""Tokens that end again and again under tasks that run side by side, each in an Airflow of its own."""
+"""Tokens that expire again and again while several tasks run, each in an Airflow process of its own."""
 
 import json
 import os
@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 SECRET = "secret0of0the0application"
-LIFETIME = 2  # seconds of an access token
+LIFETIME = 2  # seconds that an access token is valid
 LATENCY = 0.5  # seconds of each request
-BATCHES = 16  # per task: about fifteen seconds
+BATCHES = 16  # per task, about fifteen seconds
 TASKS = ("one", "two", "three")
 
 DAGS = """
@@ -62,7 +62,7 @@ def portal():
 
 @pytest.fixture
 def start(portal, tmp_path):
-    """Start the run of a DAG in a new process: `start(dag_id)`. All share one database."""
+    """Run a DAG in a new process: `start(dag_id)`. All processes share one database."""
     pytest.importorskip("airflow", reason="needs Airflow")
     (tmp_path / "dags").mkdir()
     sizes = dict.fromkeys(TASKS, BATCHES) | {"after": 1}
@@ -81,7 +81,7 @@ def start(portal, tmp_path):
             "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
             "PYTHONPATH": str(ROOT),
-            "TMPDIR": str(tmp_path),  # of the locks
+            "TMPDIR": str(tmp_path),  # for the lock files
         }
         for command in (["db", "migrate"], ["dags", "reserialize"]):
             airflow = [sys.executable, "-m", "airflow", *command]
@@ -95,7 +95,9 @@ def start(portal, tmp_path):
         yield start
 
 
-def test_parallel_tasks_share_one_refresh_per_expiry_and_a_new_process_goes_on(portal, start, tmp_path):
+def test_parallel_tasks_refresh_once_per_expiry_and_a_new_process_uses_the_stored_tokens(
+    portal, start, tmp_path
+):
     running = {dag_id: start(dag_id) for dag_id in TASKS}
     for dag_id, process in running.items():
         assert process.wait(300) == 0, (tmp_path / f"{dag_id}.txt").read_text()[-5000:]

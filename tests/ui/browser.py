@@ -1,4 +1,4 @@
-"""A headless Chromium: it finds what a person sees, and waits for it; nothing here sleeps."""
+"""A headless Chromium that finds and awaits what a person would see. Nothing here sleeps."""
 
 import os
 import shutil
@@ -34,11 +34,11 @@ FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",  # containers have little of it
     "--force-prefers-reduced-motion",
-    "--accept-lang=en-US",  # the interface speaks the browser's language
+    "--accept-lang=en-US",  # the language of the interface
     f"--window-size={WIDTH},{HEIGHT}",
 )
-# What may happen to an element of a page that redraws itself.
-PASSING = (
+# These happen while a page redraws itself.
+TRANSIENT = (
     ElementClickInterceptedException,
     ElementNotInteractableException,
     StaleElementReferenceException,
@@ -54,7 +54,7 @@ def chromium(profile: Path) -> Iterator[Chrome]:
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # it refuses root otherwise
+        options.add_argument("--no-sandbox")  # required for root
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     driver = Chrome(options=options, service=service)
     try:
@@ -64,7 +64,7 @@ def chromium(profile: Path) -> Iterator[Chrome]:
 
 
 class Browser:
-    """Airflow's web interface in a browser. Places are named by XPath; only what is visible counts."""
+    """Airflow's web interface in a browser. Elements are found by XPath, and only visible ones count."""
 
     def __init__(self, driver: Chrome, address: str, pictures: Path) -> None:
         self.driver = driver
@@ -82,9 +82,9 @@ class Browser:
         self.driver.get(self.address + path)
 
     def wait(self, find: Callable[[], Found | None], what: str, seconds: float = SECONDS) -> Found:
-        """Try until there is something; an element that is redrawn or covered meanwhile is tried again."""
-        patient = WebDriverWait(self.driver, seconds, 0.1, ignored_exceptions=PASSING)
-        return patient.until(lambda _: find() or False, f"not within {seconds} s: {what}")
+        """Retry until something is found. Elements that are redrawn or covered are tried again."""
+        wait = WebDriverWait(self.driver, seconds, 0.1, ignored_exceptions=TRANSIENT)
+        return wait.until(lambda _: find() or False, f"not within {seconds} s: {what}")
 
     def all(self, place: str) -> list[WebElement]:
         return [found for found in self.driver.find_elements(By.XPATH, place) if found.is_displayed()]
@@ -93,7 +93,7 @@ class Browser:
         return self.wait(lambda: next(iter(self.all(place)), None), place, seconds)
 
     def read(self, place: str, seconds: float = SECONDS) -> str:
-        """Wait for a text; a notice that goes by is read at once."""
+        """Wait for an element and return its text at once, before it disappears."""
         return self.wait(lambda: next((found.text for found in self.all(place)), None), place, seconds)
 
     def click(self, place: str) -> None:
@@ -104,7 +104,7 @@ class Browser:
         self.wait(clicked, f"a click on {place}")
 
     def fill(self, place: str, text: str) -> None:
-        """Type over what is there."""
+        """Replace the text of a field."""
 
         def filled() -> bool:
             field = self.see(place, 1)
@@ -112,10 +112,10 @@ class Browser:
             field.send_keys(Keys.DELETE, text)
             return field.get_attribute("value") == text
 
-        self.wait(filled, f"{place} holds what was typed")
+        self.wait(filled, f"{place} contains the new text")
 
     def click_for_new_tab(self, place: str) -> None:
-        """Click a link that opens a tab of its own, and go there."""
+        """Click a link that opens a new tab, and switch to it."""
         known = set(self.driver.window_handles)
         self.click(place)
         new = self.wait(lambda: set(self.driver.window_handles) - known, "a new tab")

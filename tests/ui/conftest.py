@@ -1,6 +1,6 @@
-"""Fixtures: all of `make airflow`, a browser that is logged in, and a connection made by hand.
+"""Fixtures: everything that `make airflow` starts, a browser that is logged in, and a connection.
 
-Pictures of what the browser saw are left in .ui, also of the moment in which a test failed.
+Screenshots are saved in .ui, also one of the moment at which a test failed.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ collect_ignore_glob = [] if find_spec("selenium") else ["test_*.py"]
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / ".ui"
 START_SECONDS = 240
-CONNECTION = "bitrix24_default"  # the one that the examples use
+CONNECTION = "bitrix24_default"  # used by the examples
 
 Api = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Airflow's web server, scheduler and triggerer, an imitation portal, and where they are."""
+    """Airflow's web server, scheduler and triggerer, and a sandbox portal: their addresses and the login."""
     ready = tmp_path_factory.mktemp("ui") / "ready.json"
     command = [sys.executable, str(ROOT / "scripts/airflow_ui.py"), "--port", "0", "--ready-file", str(ready)]
     with subprocess.Popen(command, cwd=ROOT) as script:
@@ -61,7 +61,7 @@ def wait_for(condition: Callable[[], Any], seconds: float) -> Any:
 @pytest.fixture(scope="session")
 def api(running: dict[str, str]) -> Iterator[Api]:
     with requests.Session() as session:
-        session.trust_env = False  # no proxy to this machine
+        session.trust_env = False  # no proxy for this machine
         login = {"username": running["user"], "password": running["password"]}
         token = session.post(f"{running['airflow']}/auth/token", json=login).json()["access_token"]
         session.headers["Authorization"] = f"Bearer {token}"
@@ -85,7 +85,7 @@ def pictures() -> Path:
 def browser(
     running: dict[str, str], pictures: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Browser]:
-    """A headless Chromium with Airflow open, logged in."""
+    """A headless Chromium that is logged in to Airflow."""
     from tests.ui.browser import Browser, chromium
 
     with chromium(tmp_path_factory.mktemp("profile")) as driver:
@@ -96,7 +96,7 @@ def browser(
 
 @pytest.fixture(scope="session")
 def pages(browser: Browser) -> ConnectionPages:
-    """The pages of Airflow's connections."""
+    """Airflow's pages for connections."""
     from tests.ui.connection_form import ConnectionPages
 
     return ConnectionPages(browser)
@@ -104,18 +104,18 @@ def pages(browser: Browser) -> ConnectionPages:
 
 @pytest.fixture(scope="session")
 def new_portal() -> Iterator[PortalServer]:
-    """An imitation portal that no connection knows yet."""
+    """A sandbox portal without a connection."""
     with PortalServer(seeded_portal()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def connection(pages: ConnectionPages, api: Api, new_portal: PortalServer) -> str:
-    """A connection to the new portal, made in the form under the id that the examples use."""
+    """A connection to the new portal, created in the form with the id that the examples use."""
     api("DELETE", f"/api/v2/connections/{CONNECTION}")
     portal = urlsplit(new_portal.url)
     pages.open_new_form()
-    pages.fill(connection_id=CONNECTION, description="made by hand")
+    pages.fill(connection_id=CONNECTION, description="created in the form")
     pages.fill(host=f"http://{portal.hostname}", port=str(portal.port), login="1", password=DEMO_CODE)
     pages.browser.picture("form-standard-fields-filled")
     pages.open_section("Extra Fields")
@@ -129,7 +129,7 @@ def connection(pages: ConnectionPages, api: Api, new_portal: PortalServer) -> st
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Keep a picture of the moment in which a test failed."""
+    """Save a screenshot when a test fails."""
     report = yield
     browser = getattr(item, "funcargs", {}).get("browser")
     if report.failed and browser:

@@ -1,4 +1,4 @@
-"""Airflow's pages of connections: the list, and the form in a dialog above it."""
+"""Airflow's pages for connections: the list, and the form in a dialog."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ NOTICE = "//*[@data-scope='toast'][@data-part='root']"
 
 @dataclass(frozen=True)
 class Field:
-    """What the form shows of one field."""
+    """One field as the form shows it."""
 
     name: str
     label: str
@@ -39,7 +39,7 @@ class ConnectionPages:
         self.browser.see(self._place("host"))
 
     def test(self, connection_id: str) -> str:
-        """Press the button that tests a connection; return the notice."""
+        """Click the button that tests a connection and return the notice."""
         self.browser.open("/connections")
         self.browser.click(f"{self._row(connection_id)}//button[@aria-label='Test Connection']")
         return self.browser.read(f"{NOTICE}[contains(., 'Test Connection')]")
@@ -66,10 +66,10 @@ class ConnectionPages:
 
     def save(self) -> None:
         self.browser.click(f"{DIALOG}//button[normalize-space()='Save']")
-        self.browser.wait(lambda: not self.browser.all(DIALOG), "the dialog closed")
+        self.browser.wait(lambda: not self.browser.all(DIALOG), "the dialog closes")
 
     def fields(self, section: str) -> list[Field]:
-        """What a section shows, from top to bottom, as a person takes label, field and help together."""
+        """Return the visible fields of a section, from top to bottom, with their labels and help texts."""
         content = f"{DIALOG}//*[@role='region'][contains(@id, '{section}')]"
         shown = f"{content}//*[@data-scope='field'][@data-part='root']"
         self.browser.see(shown)

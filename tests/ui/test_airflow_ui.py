@@ -1,4 +1,4 @@
-"""`make airflow`: what it has ready for its users."""
+"""What `make airflow` offers after its start."""
 
 import pytest
 

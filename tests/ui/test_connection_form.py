@@ -1,4 +1,4 @@
-"""The connection form as people meet it: a real browser in front of a real Airflow."""
+"""The connection form in a real browser and a real Airflow."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.ui
 
 @dataclass(frozen=True)
 class EmptyForm:
-    """What the form shows when nothing is filled in yet."""
+    """The form before anything is filled in."""
 
     standard: list[Field]
     extra: list[Field]
@@ -35,7 +35,7 @@ def empty_form(pages) -> EmptyForm:
     return EmptyForm(standard, extra, plans)
 
 
-def test_the_standard_fields_are_called_what_they_mean_in_bitrix24(empty_form):
+def test_the_standard_fields_have_bitrix24_labels(empty_form):
     assert {field.name: field.label for field in empty_form.standard} == {
         "description": "Description",
         "host": "Portal",
@@ -45,7 +45,7 @@ def test_the_standard_fields_are_called_what_they_mean_in_bitrix24(empty_form):
     }
 
 
-def test_every_field_of_the_extra_has_its_label_and_its_help_in_the_order_stated(empty_form):
+def test_the_extra_fields_have_their_labels_and_help_texts_in_order(empty_form):
     assert [(field.name, field.label, field.help) for field in empty_form.extra] == [
         (name, stated["label"], stated["description"]) for name, stated in STATED["conn-fields"].items()
     ]
@@ -67,7 +67,7 @@ def test_a_connection_opens_as_it_was_saved_without_its_secret(pages, connection
     shown = {field.name: field.value for field in pages.fields("standardFields")}
     pages.browser.picture("form-reopened-standard-fields")
     assert shown == {
-        "description": "made by hand",
+        "description": "created in the form",
         "host": f"http://{new_portal.host}",
         "port": str(new_portal.port),
         "login": "1",
@@ -82,7 +82,7 @@ def test_a_connection_opens_as_it_was_saved_without_its_secret(pages, connection
     assert DEMO_CODE not in pages.browser.driver.page_source
 
 
-def test_saving_it_again_keeps_the_secret_and_the_test_button_names_the_portal_s_user(pages, connection):
+def test_saving_again_keeps_the_secret_and_the_test_button_shows_the_user(pages, connection):
     pages.open_form_of(connection)
     pages.fill(description="saved twice")
     pages.save()
@@ -92,7 +92,7 @@ def test_saving_it_again_keeps_the_secret_and_the_test_button_names_the_portal_s
     assert "Alex Morgan" in notice
 
 
-def test_the_test_button_says_what_is_wrong(pages, api, new_portal):
+def test_the_test_button_shows_the_error(pages, api, new_portal):
     plain = {"connection_id": "plain", "conn_type": "bitrix24", "login": "1", "password": DEMO_CODE}
     plain |= {"host": f"http://{new_portal.host}", "port": new_portal.port}
     api("POST", "/api/v2/connections", json=plain)

@@ -1,4 +1,4 @@
-"""The main example, started by a click, with a connection that was made in the form."""
+"""The main example, started with a click, using a connection that was created in the form."""
 
 import json
 
@@ -25,7 +25,7 @@ DOCUMENTED_BODY = {
 
 @pytest.fixture(scope="module")
 def finished_run(browser, connection, api) -> str:
-    """The address of the page of a run that succeeded."""
+    """The address of the page of a successful run."""
     browser.open(f"/dags/{DAG}")
     browser.click("//button[@aria-label='Trigger Dag']")
     browser.click("//*[@role='dialog']//button[normalize-space()='Trigger']")
@@ -36,7 +36,7 @@ def finished_run(browser, connection, api) -> str:
 
 
 def logs(api) -> list[str]:
-    """Everything that the tasks of the DAG have logged."""
+    """Return everything that the DAG's tasks logged."""
     runs = f"/api/v2/dags/{DAG}/dagRuns"
     return [
         json.dumps(api("GET", f"{runs}/{task['dag_run_id']}/taskInstances/{task['task_id']}/logs/1"))
@@ -49,7 +49,7 @@ def test_the_run_wrote_to_the_portal_of_the_connection(finished_run, new_portal)
     assert [(entry.http_method, entry.body) for entry in entries] == [("POST", DOCUMENTED_BODY)]
 
 
-def test_the_task_s_log_tells_what_happened_and_no_secret(finished_run, browser, api):
+def test_the_task_log_shows_the_result_and_no_secret(finished_run, browser, api):
     browser.driver.get(finished_run)
     browser.click(f"{TASK_ROW}//a[normalize-space()='set_companies']")
     browser.see("//*[contains(text(), 'Contact 82 now has 3 companies')]")
@@ -59,7 +59,7 @@ def test_the_task_s_log_tells_what_happened_and_no_secret(finished_run, browser,
     assert DEMO_CODE not in "".join(said)
 
 
-def test_the_task_links_to_the_contact_s_card(finished_run, browser, new_portal):
+def test_the_task_has_a_link_to_the_contact(finished_run, browser, new_portal):
     browser.driver.get(finished_run)
     browser.click(f"{TASK_ROW}//a[normalize-space()='set_companies']")
     browser.click("//a[normalize-space()='Details'][contains(@href, 'set_companies')]")
