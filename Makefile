@@ -19,8 +19,8 @@ test: setup  ## Run the fast tests; to choose some: make test ARGS="tests/crm -k
 	@$(PYTEST) -m "not slow and not ui" $(ARGS)
 
 .PHONY: test-all
-test-all: setup  ## Run all tests except those in a browser, with real Redis and Airflow processes
-	@$(VENV_PYTHON) scripts/debian.py openssl redis-server
+test-all: setup  ## Run all tests except those in a browser, with real Redis, PostgreSQL and Airflow processes
+	@$(VENV_PYTHON) scripts/debian.py openssl psql redis-server
 	@$(PYTEST) -m "not ui" $(ARGS)
 
 .PHONY: test-ui

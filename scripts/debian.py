@@ -9,6 +9,7 @@ PACKAGES = {
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
     "openssl": "openssl",
+    "psql": "postgresql",
     "redis-server": "redis-server",
 }
 INSTALL = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]

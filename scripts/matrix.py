@@ -9,7 +9,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = "3.3"  # the development environment
 LINES = ("2.11", "3.0", "3.1", "3.2", NEWEST)
-WITHOUT_AIRFLOW = ("crm", "files", "sandbox", "sync")  # rest stays: Airflow decides the version of requests
+WITHOUT_AIRFLOW = (
+    "crm",
+    "export",
+    "files",
+    "sandbox",
+    "sync",
+)  # rest stays: Airflow decides the version of requests
 ABOUT_THIS_PACKAGE = ("benchmarks", "faults")  # slow, and independent of Airflow's version
 TESTS = [
     "tests",

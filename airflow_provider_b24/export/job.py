@@ -38,13 +38,19 @@ class ExportOptions:
     """
     Where and how rows are written.
 
+    Numbers are written as numbers and flags as booleans, whatever the list method writes; times keep the
+    portal's offset in JSON and CSV, and are UTC in Parquet.
+
     :param path: the file; compressed if its name ends in ``.gz``.
     :param format: ``jsonl``, ``csv`` or ``parquet``; None: what the name says.
     :param rows_per_file: write files of so many rows, ``deals-00001.csv`` and so on; None: one file.
     :param schema: whether to write ``<path>.schema.json``, which describes the columns.
-    :param readable: whether to add the names of codes, see ``readable.Readable``.
-    :param types: types of columns that are not to be those of the portal.
-    :param owner: shared by the tries of one task, so that the next one resumes; empty: no other try can.
+    :param readable: whether to add the names of codes in fields of their own, ``stageIdName`` beside
+        ``stageId``: options, statuses and stages, pipelines and users of a CRM list.
+    :param types: types of columns that are not to be those of the portal, by name: ``string``, ``integer``,
+        ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
+    :param owner: a name shared by the tries of one export, so that the next one continues after the last rows
+        that were saved; empty: no other try does. Only lists that are read by id resume.
     :raises Bitrix24InputError: one of them is not of its kind.
     """
 

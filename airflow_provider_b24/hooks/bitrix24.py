@@ -146,20 +146,10 @@ class Bitrix24Hook(BaseHook):
         """
         Write every row of a list method to a file; it appears whole, or not at all.
 
-        Also calls ``server.time`` and, for CRM lists, the method that describes the fields. Numbers are
-        written as numbers and flags as booleans, whatever the list method writes; times keep the portal's
-        offset in JSON and CSV, and are UTC in Parquet.
-
         :param method: name of the list method, e.g. ``crm.item.list``.
         :param params: its parameters, e.g. ``entityTypeId``, ``select`` and ``filter``.
-        :param path: the file, on any storage that Airflow can open; compressed if its name ends in ``.gz``.
-        :param format: ``jsonl``, ``csv`` or ``parquet``; None: what the name says.
-        :param rows_per_file: write files of so many rows, ``deals-00001.csv`` and so on; None: one file.
-        :param schema: whether to write ``<path>.schema.json``, which describes the columns.
-        :param readable: whether to add the names of codes in fields of their own, ``stageIdName`` beside
-            ``stageId``: options, statuses and stages, pipelines and users of a CRM list.
-        :param types: types of columns that are not to be those of the portal, by name: ``string``,
-            ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
+        :param path: the file, on any storage that Airflow can open.
+        :param format: see ``export.job.ExportOptions``, as for the next four, and for ``owner``.
         :param incremental: the field with the time of the last change, e.g. ``updatedTime``: export only what
             changed at or after ``since``; everything if that is None.
         :param since: the ``watermark`` of an earlier export, or another ISO 8601 time with an offset.
@@ -167,13 +157,10 @@ class Bitrix24Hook(BaseHook):
             the newer one win, by id.
         :param ids_path: a file that keeps the ids of all rows from one export to the next. If given,
             ``<path>.deleted.jsonl`` has the id of each row that was deleted since then.
-        :param owner: a name shared by the tries of one export, so that the next one goes on after the last
-            rows that were saved. Only lists that are read by id resume.
         :returns: ``path`` (or ``paths``, the first 20, and ``files``), ``rows``, ``columns`` (their number),
             ``requests``, ``seconds``, and ``watermark``, the portal's time before the first row was read;
             with ``ids_path`` also ``deleted``, a number, and ``deleted_path``.
-        :raises Bitrix24InputError: bad parameters, or a path that cannot be written.
-        :raises Bitrix24Error: the list cannot be read completely.
+        :raises Bitrix24Error: the list cannot be read completely, or the file cannot be written.
         """
         from airflow_provider_b24.export.deletions import find_deleted
         from airflow_provider_b24.export.incremental import changed_since
@@ -189,12 +176,12 @@ class Bitrix24Hook(BaseHook):
             types=types or {},
             owner=owner,
         )
-        ids = None if ids_path is None else parse_path(ids_path, "ids_path")
         wanted = params
-        if incremental is not None and since is not None:
+        if incremental and since:
             wanted = changed_since(method, params, incremental, since, overlap)
         summary = export_list(self._client, method, wanted, options, self.log.info)
-        if ids is not None:
+        if ids_path is not None:
+            ids = parse_path(ids_path, "ids_path")
             deleted_path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
             deleted = find_deleted(self._client, method, params, ids, deleted_path, owner)
             summary |= {"deleted": deleted, "deleted_path": str(deleted_path)}
@@ -240,7 +227,7 @@ class Bitrix24Hook(BaseHook):
         from airflow_provider_b24.hooks.database import open_target
 
         changed = None
-        if incremental is not None and since is not None:
+        if incremental and since:
             changed = changed_since(method, params, incremental, since, overlap)
         options = LoadOptions(changed, readable, types or {}, delete_missing)
         with open_target(conn_id, table) as target:
@@ -316,34 +303,21 @@ class Bitrix24Hook(BaseHook):
         progress: Progress | None = None,
     ) -> dict[str, Any]:
         """
-        Bring the companies of any number of contacts to the wanted state.
-
-        Reads with ``crm.contact.company.items.get``, writes with ``items.set`` (``items.delete`` for an empty
-        set, ``add`` for a SORT of 0 or below).
+        Bring the companies of any number of contacts to the wanted state (``crm.contact.company.items.*``).
 
         :param wanted: mapping of contact id to items; list or iterator of records
             ``{"contact_id": 82, "items": [...]}`` or of flat rows ``{"contact_id": 82, "company_id": 8,
-            "is_primary": "Y", "sort": 100}``; or a path (``ObjectStoragePath``, ``pathlib.Path``) of a
-            ``.jsonl`` or ``.csv`` file, with ``.gz`` added if compressed. Lists and files are checked whole
-            before the first write.
-        :param mode: ``diff`` reads every contact and writes only differences; ``replace`` writes unread.
-        :param allow_empty: whether a contact may end without companies.
-        :param check_companies: look up all companies first; contacts that name a missing one fail.
-        :param max_failures: how many contacts may fail, as a count (int) or a share (float).
+            "is_primary": "Y", "sort": 100}``; or a path of a ``.jsonl`` or ``.csv`` file, with ``.gz`` added
+            if compressed. Lists and files are checked whole before the first write.
+        :param mode: see ``sync.options.SyncOptions``, as for ``allow_empty``, ``check_companies``,
+            ``max_failures``, ``dry_run``, ``undo``, ``ignore_extra_columns`` and ``allow_no_rows``.
+        :param columns: see ``files.rows.FileFormat``, as for ``delimiter`` and ``encoding``.
         :param report_path: file for one JSON line per contact; with ``undo`` it restores the state before.
             Each run needs a path of its own.
-        :param dry_run: plan and report, write nothing.
-        :param columns: names of the columns of rows that are tuples, or of a CSV file without a header.
-        :param delimiter: between the fields of a CSV file; by default recognized from its first line (comma,
-            semicolon or tab).
-        :param encoding: of the file's text, for example ``cp1251``; by default UTF-8.
-        :param ignore_extra_columns: skip unknown columns instead of refusing them.
-        :param allow_no_rows: whether a file may hold no row.
-        :param undo: ``wanted`` is the path of a report; what it wrote becomes what was before.
-        :param progress: where the state is kept, so that a later try goes on where this one stopped.
+        :param progress: where the state is stored, so that a later try continues where this one stopped.
         :returns: ``contacts, unchanged, written, failed, unknown, requests, seconds, failures`` (the first 20
             as ``{contact_id, code, description}``), ``report_path``, and ``planned`` for a dry run.
-        :raises Bitrix24InputError: bad rows in a list or a file, or a report that cannot be written.
+        :raises Bitrix24InputError: bad rows, or a report that cannot be written.
         :raises Bitrix24SyncError: more contacts failed than allowed; the report is written.
         """
         from airflow_provider_b24.files.rows import FileFormat

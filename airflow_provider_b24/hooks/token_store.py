@@ -101,9 +101,7 @@ class VariableTokenStore:
         """Store a pair, and read it again to make sure that it is stored; raises as ``load`` does."""
         self._warn_if_not_encrypted()
         text = self._cipher.encrypt(pair.to_json().encode()).decode()
-        description = (
-            f"Renewed OAuth tokens of the Bitrix24 connection {self._conn_id}"
-        )
+        description = f"Renewed OAuth tokens of the Bitrix24 connection {self._conn_id}"
         _attempt("written", lambda: set_variable(self.key, text, description))
         if _attempt("read", lambda: get_variable(self.key)) != text:
             raise Bitrix24TransportError(

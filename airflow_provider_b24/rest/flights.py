@@ -69,11 +69,9 @@ class Flights:
 
     def __init__(self, reads: Reads, method: str, takes_batches: bool = True) -> None:
         self.seconds_per_command = 0.0
-        self.parallel = reads.parallel
-        self._exchange = reads.exchange
-        self._budget = reads.budget
+        self._reads = reads
         self._method = method
-        self._pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="bitrix24")
+        self._pool = ThreadPoolExecutor(reads.parallel, thread_name_prefix="bitrix24")
         self._flights: dict[Future[BatchReply], _Flight] = {}
         self._most = MAX_BATCH if takes_batches else 1
         self._limit = self._most
@@ -83,10 +81,15 @@ class Flights:
     def __len__(self) -> int:
         return len(self._flights)
 
+    @property
+    def parallel(self) -> int:
+        """The most requests in flight."""
+        return self._reads.parallel
+
     def close(self) -> None:
         """Drop what is still in flight."""
         for flight in self._flights.values():
-            self._exchange.ledger.end(self._method, len(flight.calls))
+            self._reads.exchange.ledger.end(self._method, len(flight.calls))
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def room(self, call: Call) -> int:
@@ -98,13 +101,13 @@ class Flights:
 
         :raises Bitrix24OperatingLimitError: the portal dictates a longer wait than the client sleeps.
         """
-        ledger, clock = self._exchange.ledger, self._exchange.clock
+        ledger, clock = self._reads.exchange.ledger, self._reads.exchange.clock
         while True:
             ready_at = max(ledger.ready_at("batch"), ledger.ready_at(self._method))
             room = 0 if ready_at > clock.now() else ledger.room(self._method, self._most)
             if room or self._flights:
                 return min(room, max(1, MAX_BODY // _size(call)))
-            if not self._budget.outlasts(ready_at):
+            if not self._reads.budget.outlasts(ready_at):
                 raise long_wait(self._method, ready_at)
             clock.sleep(max(ready_at - clock.now(), 0.05))
 
@@ -113,10 +116,10 @@ class Flights:
         method = self._method if len(calls) == 1 else "batch"
         params = json_params(calls[0]) if len(calls) == 1 else _batch(calls)
         self._wait_turn()
-        signed = self._exchange.sign(method, params)
-        self._exchange.ledger.start(self._method, len(calls))
-        flight = _Flight(key, calls, signed, self._exchange.clock.now())
-        self._flights[self._pool.submit(_carry, self._exchange, signed, calls)] = flight
+        signed = self._reads.exchange.sign(method, params)
+        self._reads.exchange.ledger.start(self._method, len(calls))
+        flight = _Flight(key, calls, signed, self._reads.exchange.clock.now())
+        self._flights[self._pool.submit(_carry, self._reads.exchange, signed, calls)] = flight
 
     def receive(self) -> Answer:
         """
@@ -127,7 +130,7 @@ class Flights:
         done, _ = wait(self._flights, return_when=FIRST_COMPLETED)
         future = next(iter(done))
         flight = self._flights.pop(future)
-        self._exchange.ledger.end(self._method, len(flight.calls))
+        self._reads.exchange.ledger.end(self._method, len(flight.calls))
         try:
             reply = future.result()
         except Bitrix24Error as error:
@@ -144,15 +147,15 @@ class Flights:
         return Answer(flight.key, outcomes[:good])
 
     def _succeeded(self, flight: _Flight, reply: BatchReply, outcomes: Sequence[Outcome]) -> None:
-        elapsed = self._exchange.clock.now() - flight.sent_at
+        elapsed = self._reads.exchange.clock.now() - flight.sent_at
         seconds = min(reply.time.duration, elapsed) if reply.time.duration > 0 else elapsed
         self.seconds_per_command = seconds / len(flight.calls)
         count = len(outcomes)
-        ledger = self._exchange.ledger
+        ledger = self._reads.exchange.ledger
         if flight.method == "batch":
             ledger.record("batch", reply.time)
         ledger.record(self._method, outcomes[-1].time, calls=count, seconds=self.seconds_per_command * count)
-        self._budget.progress()
+        self._reads.budget.progress()
         self._lost_in_a_row = 0
         self._most = min(self._limit, self._most * 2)
 
@@ -161,7 +164,7 @@ class Flights:
         error = outcome.error or Bitrix24Error("the command failed", method=self._method)
         temporary = error.temporary or outcome.status == "unknown"
         if isinstance(error, Bitrix24LimitError):
-            error = self._exchange.note_refusal(error, self._method)
+            error = self._reads.exchange.note_refusal(error, self._method)
         if not temporary:
             raise error
         if not any_good:
@@ -173,10 +176,10 @@ class Flights:
         """A whole request failed: raise, or prepare the next one."""
         self._lost_in_a_row += 1
         if isinstance(error, Bitrix24TokenExpiredError):
-            if self._lost_in_a_row > MAX_RENEWALS or not self._exchange.renew(flight.signed):
+            if self._lost_in_a_row > MAX_RENEWALS or not self._reads.exchange.renew(flight.signed):
                 raise error
             return
-        error = self._exchange.note_refusal(error, flight.method)
+        error = self._reads.exchange.note_refusal(error, flight.method)
         if error.http_status == TOO_LARGE and len(flight.calls) > 1:
             self._shrink(flight)
             return
@@ -191,15 +194,15 @@ class Flights:
         self._most = max(1, len(flight.calls) // 2)
 
     def _pause(self, error: Bitrix24Error) -> None:
-        pause = self._budget.pause(error)
+        pause = self._reads.budget.pause(error)
         if pause is None:
             raise error
-        self._pause_until = max(self._pause_until, self._exchange.clock.now() + pause)
+        self._pause_until = max(self._pause_until, self._reads.exchange.clock.now() + pause)
 
     def _wait_turn(self) -> None:
-        clock = self._exchange.clock
+        clock = self._reads.exchange.clock
         clock.sleep(max(0.0, self._pause_until - clock.now()))
-        turn = Turn(self._exchange.bucket, clock)
+        turn = Turn(self._reads.exchange.bucket, clock)
         while (left := turn.wait()) > 0:
             clock.sleep(left)
 
