@@ -99,7 +99,7 @@ def test_the_portal_s_address_is_understood_as_people_write_it(given, url):
         pytest.param(
             {"password": f"https://portal.example/rest/7/{CODE}/", "login": "7"}, id="with the login"
         ),
-        pytest.param({"password": f"https://PORTAL.example:443/rest/api/7/{CODE}/"}, id="of REST 3.0"),
+        pytest.param({"password": f"https://PORTAL.example:443/rest/7/{CODE}/"}, id="with the port"),
     ],
 )
 def test_a_whole_webhook_address_in_the_password_is_taken_apart(given):
@@ -172,7 +172,7 @@ def test_allowed_hosts_are_a_text_or_a_list(hosts):
         ({"host": f"https://1:{CODE}@portal.example"}, ["Portal (host)", "'@'"]),
         ({"host": f"https://portal.example/?auth={CODE}"}, ["Portal (host)", "'?'"]),
         ({"host": "ftp://portal.example"}, ["Portal (host)", "ftp"]),
-        ({"host": "https://"}, ["Portal (host)", "names no host"]),
+        ({"host": "https://"}, ["Portal (host)", "contains no host"]),
         ({"host": "portal example"}, ["Portal (host)", "portal example"]),
         ({"host": "portal..example"}, ["Portal (host)", "portal..example"]),
         ({"host": "portal.example/../admin"}, ["Portal (host)", "path"]),
@@ -193,6 +193,10 @@ def test_allowed_hosts_are_a_text_or_a_list(hosts):
         ({"password": f"{CODE}?x=1"}, ["Webhook code (password)", "letters, digits"]),
         ({"password": f"{CODE} {CODE}"}, ["Webhook code (password)", "letters, digits"]),
         ({"password": f"https://portal.example/{CODE}/"}, ["Webhook code (password)", "/rest/"]),
+        (
+            {"password": f"https://portal.example/rest/api/1/{CODE}/"},
+            ["Webhook code (password)", "version 3.0", "without /api"],
+        ),
         ({"password": f"https://portal.example/rest/0/{CODE}/"}, ["Webhook code (password)"]),
         ({"password": f"https://other.example/rest/1/{CODE}/"}, ["other.example", "portal.example"]),
         ({"password": f"https://portal.example/rest/2/{CODE}/"}, ["is 1", "user 2"]),

@@ -15,7 +15,7 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 _WEBHOOK_PATH = re.compile(
-    r"(?P<prefix>.*?)/rest/(?:api/)?(?P<user>[0-9]+)/(?P<code>[^/]+)(?:/[A-Za-z0-9_.]*)?/?"
+    r"(?P<prefix>.*?)/rest/(?P<version>api/)?(?P<user>[0-9]+)/(?P<code>[^/]+)(?:/[A-Za-z0-9_.]*)?/?"
 )
 _CODE = re.compile(r"[A-Za-z0-9_-]+")
 _CLOUD_FAMILY = re.compile(r"\.(bitrix24\.[a-z]{2,3}(?:\.[a-z]{2})?)$")
@@ -44,7 +44,7 @@ class Address:
 
     @property
     def origin(self) -> tuple[str, int]:
-        """Host and port as they are dialled."""
+        """Host and port to connect to."""
         return self.host, self.port or DEFAULT_PORTS[self.scheme]
 
     def __str__(self) -> str:
@@ -64,8 +64,8 @@ def parse_address(text: str, scheme: str = "https") -> Address:
     """
     Read ``portal.example``, ``https://portal.example:8443/prefix/``, ``[::1]:8443`` or ``::1``.
 
-    :param scheme: what holds when ``text`` names none.
-    :raises Bitrix24ConfigError: it is no such address; the message quotes only what cannot be a secret.
+    :param scheme: the scheme to assume if ``text`` has none.
+    :raises Bitrix24ConfigError: it is not such an address; the message quotes only what cannot be a secret.
     """
     text = text.strip()
     if "://" not in text:
@@ -79,14 +79,14 @@ def parse_address(text: str, scheme: str = "https") -> Address:
     if parts.scheme not in DEFAULT_PORTS:
         raise Bitrix24ConfigError(f"it begins with {parts.scheme!r:.20} instead of https")
     if "@" in parts.netloc:
-        raise Bitrix24ConfigError("it holds a name or password before '@', which has no place there")
+        raise Bitrix24ConfigError("it contains a name or password before '@'; remove it")
     if parts.query or parts.fragment:
-        raise Bitrix24ConfigError("it holds '?' or '#', which have no place there")
+        raise Bitrix24ConfigError("it contains '?' or '#'; remove what begins there")
     if holds_webhook(parts.path):
-        raise Bitrix24ConfigError("it is a webhook's address, which is secret and has no place there")
+        raise Bitrix24ConfigError("it is a webhook's address, which is secret: put it into the password")
     prefix = parts.path.rstrip("/").removesuffix("/rest")
     if not _PREFIX.fullmatch(prefix) or "/.." in prefix or "/./" in f"{prefix}/":
-        raise Bitrix24ConfigError("its path is not one that a portal can have")
+        raise Bitrix24ConfigError("its path cannot be that of a portal")
     if port == 0:
         raise Bitrix24ConfigError("its port is 0")
     port = None if port == DEFAULT_PORTS[parts.scheme] else port
@@ -107,7 +107,7 @@ def parse_host(text: str) -> str:
     except UnicodeError:
         raise Bitrix24ConfigError(f"{text!r:.80} is not a host name") from None
     if not host:
-        raise Bitrix24ConfigError("it names no host")
+        raise Bitrix24ConfigError("it contains no host")
     if not _NAME.fullmatch(host) or len(host) > 253:
         raise Bitrix24ConfigError(f"{text!r:.80} is not a host name")
     return host
@@ -117,14 +117,19 @@ def parse_webhook(text: str) -> WebhookAddress:
     """
     Take apart ``https://portal.example/rest/1/<code>/``, with or without a method at its end.
 
-    :raises Bitrix24ConfigError: it is no webhook's address; nothing of it is quoted.
+    :raises Bitrix24ConfigError: it is not a webhook's address; nothing of it is quoted.
     """
     text = text.strip()
     parts = (text if "://" in text else f"https://{text}").partition("://")
     netloc, slash, path = parts[2].partition("/")
     match = _WEBHOOK_PATH.fullmatch(f"{slash}{path}")
+    if match is not None and match["version"]:
+        raise Bitrix24ConfigError(
+            "it is an address of version 3.0 of the REST API (/rest/api/), which has no CRM methods. Use the "
+            "address that Bitrix24 shows for the webhook, without /api"
+        )
     if match is None or not is_code(match["code"]) or int(match["user"]) < 1:
-        raise Bitrix24ConfigError("it is no address of the form https://<portal>/rest/<user id>/<code>/")
+        raise Bitrix24ConfigError("it is not an address of the form https://<portal>/rest/<user id>/<code>/")
     address = parse_address(f"{parts[0].lower()}://{netloc}{match['prefix']}")
     return WebhookAddress(address, int(match["user"]), match["code"])
 
