@@ -115,6 +115,22 @@ class RealAirflow:
         logs = sorted((self.home / "logs").glob(f"dag_id={dag}/**/*.log"))
         return "\n".join(log.read_text(errors="replace") for log in logs)
 
+    def states(self, dag: str) -> list[str | None]:
+        """The states of the only task in all runs of the DAG, in the order in which they were started."""
+        query = (
+            "SELECT t.state FROM task_instance t JOIN dag_run r USING (dag_id, run_id) "
+            "WHERE r.dag_id = ? ORDER BY r.id"
+        )
+        return [state for (state,) in self._ask(query, dag)]
+
+    def mark_failed_and_clear(self, dag: str) -> None:
+        """Do what a user does who wants a running task to begin again; needs Airflow 3."""
+        ((run,),) = self._ask("SELECT run_id FROM dag_run WHERE dag_id = ?", dag)
+        task = f"{self._api}/dags/{dag}/dagRuns/{run}/taskInstances/sync"
+        self._insist("PATCH", task, {"new_state": "failed"})
+        body = {"dry_run": False, "dag_run_id": run, "task_ids": ["sync"], "only_failed": False}
+        self._insist("POST", f"{self._api}/dags/{dag}/clearTaskInstances", body)
+
     def returned(self, dag: str) -> Any:
         """What the task left in XCom."""
         ((run,),) = self._ask("SELECT run_id FROM dag_run WHERE dag_id = ?", dag)
@@ -200,6 +216,17 @@ class RealAirflow:
         answer = self.session.request(verb, self.url + path, timeout=30, **data)
         assert answer.ok, answer.text
         return answer.json()
+
+    def _insist(self, verb: str, path: str, body: Mapping[str, Any]) -> None:
+        """Ask again while SQLite is locked by another of Airflow's processes."""
+
+        def answered() -> bool:
+            with contextlib.suppress(AssertionError):
+                self._call(verb, path, json=body)
+                return True
+            return False
+
+        wait_for(answered, 30, self._tail)
 
     def _ask(self, query: str, *values: str) -> list[Any]:
         with contextlib.closing(sqlite3.connect(self.home / "airflow.db", timeout=30)) as database:
