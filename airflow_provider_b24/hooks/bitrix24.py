@@ -55,6 +55,11 @@ class Bitrix24Hook(BaseHook):
         self.bitrix24_conn_id = bitrix24_conn_id
         self.max_wait = max_wait
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: a hook travels without its client and its connection's secrets."""
+        own = ("_client", "config", "_log")
+        return {name: value for name, value in self.__dict__.items() if name not in own}
+
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the fields of the connection form for Airflow below 3.2; newer ones read the metadata."""
