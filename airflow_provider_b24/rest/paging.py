@@ -63,7 +63,9 @@ def _is_order_by_id(order: Any, sort: Any, how: ListMethod) -> bool:
     if not order and not sort:
         return True
     if how.order == "order":
-        pairs = [(str(name).upper(), str(way).upper()) for name, way in order.items()] if order else []
+        if not isinstance(order, Mapping):
+            return False
+        pairs = [(str(name).upper(), str(way).upper()) for name, way in order.items()]
         return not sort and pairs == [(how.id.upper(), "ASC")]
     return str(sort or how.id).upper() == how.id.upper() and str(order or "ASC").upper() == "ASC"
 
@@ -146,7 +148,9 @@ def _with_id(call: Call, how: ListMethod) -> tuple[Call, str]:
     """Add the id to ``select`` where it is missing; also return its name if it was added."""
     name = next((name for name in call.params if str(name).lower() == "select"), None)
     select = call.params.get(name) if name is not None else None
-    if not select or isinstance(select, str | Mapping) or "*" in select or len(how.key) != 1:
+    if not isinstance(select, Sequence) or isinstance(select, str) or len(how.key) != 1:
+        return call, ""
+    if not select or "*" in select:
         return call, ""
     field = how.key[0]
     if any(str(one).upper() == field.upper() for one in select):

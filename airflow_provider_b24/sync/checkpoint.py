@@ -128,11 +128,21 @@ class Checkpoint:
     :param progress: the store.
     :param key: what the run is given; the state of another input is not used.
     :param measure: puts the requests and seconds so far into a cursor.
+    :param only_record: nothing else tells what was written and which try is the current one (no report, and
+        nothing is read): then a store that is away does end the sync.
     :ivar was_finished: whether an earlier try has finished the run, and nobody noticed.
     """
 
-    def __init__(self, progress: Progress, key: str, measure: Callable[[Cursor], None]) -> None:
+    def __init__(
+        self,
+        progress: Progress,
+        key: str,
+        measure: Callable[[Cursor], None],
+        *,
+        only_record: bool = False,
+    ) -> None:
         self._progress = progress
+        self._only_record = only_record
         self._key = key
         self._measure = measure
         self._fence = (progress.try_number, 0, secrets.token_hex(4))
@@ -208,18 +218,21 @@ class Checkpoint:
         if _fence_of(stored) > self._fence or (stored is None and not self._put()):
             raise SupersededError(TAKEN_OVER)
 
-    def finish(self) -> None:
+    def finish(self) -> bool:
         """
-        Forget the cursor: the run is over.
+        Forget the cursor: the run is over. Return whether the store knows that now.
 
         :raises SupersededError: another try has taken over.
         """
         self.check()
-        if self._progress.run:
-            self._try("saved", lambda: self._progress.finish(self._identity()))
+        return not self._progress.run or bool(self._try("saved", self._note_finished))
 
     def _identity(self) -> dict[str, Any]:
         return {"key": self._key, "attempt": self._progress.attempt, "fence": list(self._fence)}
+
+    def _note_finished(self) -> bool:
+        self._progress.finish(self._identity())
+        return True
 
     def _note_saved(self, state: dict[str, Any]) -> bool:
         self._progress.save(state)
@@ -231,6 +244,12 @@ class Checkpoint:
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - whatever an API server or a custom store raises
+            if self._only_record:
+                raise Bitrix24Error(
+                    f"the task's state cannot be {what} ({type(error).__name__}). Without a report, nothing "
+                    "else says which contacts are written. Set report_path, or use mode='diff'",
+                    temporary=True,
+                ) from None
             if not self._warned:
                 log.warning(
                     "The task's state cannot be %s now (%s); the sync goes on and tries again later",

@@ -48,7 +48,8 @@ def sync(
     checked = check(source, options) if source.rereadable else None
     kept = NoProgress() if progress is None or checked is None else progress
     key = _key(options, checked, client.host, kept)
-    checkpoint = Checkpoint(kept, key, meter.update)
+    unread = options.mode == "replace" and report_path is None and not options.dry_run
+    checkpoint = Checkpoint(kept, key, meter.update, only_record=unread)
     checkpoint.start(client.clock.now())
     meter.start(checkpoint.cursor)
     report = None
@@ -140,8 +141,8 @@ def _finish(
         cursor = checkpoint.cursor
         checkpoint.cursor = Cursor(touched=touched, requests=cursor.requests, seconds=cursor.seconds)
         checkpoint.save()
-    else:
-        checkpoint.finish()
+    elif not checkpoint.finish():  # perhaps an orphan: a next try would find nothing but the report
+        again = progress.retries_left
     if report is not None:
         report.close(finished=True, resumed=again)
     if failed:

@@ -1,11 +1,13 @@
 """Servers that accept and never answer, break off, or answer what nobody expects: errors of ours, in time."""
 
 import time
+from functools import partial
 
 import pytest
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24TransportError
 from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.replies import Outcome
 from tests.faults.half_dead import HalfDeadServer
 from tests.faults.portals import CODE
@@ -17,8 +19,10 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 50
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
+    from airflow_provider_b24.hooks import client
+
     monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.01")
-    monkeypatch.setattr("airflow_provider_b24.rest.bulk.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(client, "Client", partial(Client, first_pause=0.01))
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +133,8 @@ def test_an_answer_that_never_comes_ends_in_an_error_of_ours(hook_at, act, path)
     found = ends((READS | PATHS)[path], hook_at(act))
     assert time.monotonic() - started < 30  # read_timeout is 1 s
     if path.startswith("batch"):
-        assert {outcome.status for outcome in found} == {"unknown"} if path == "batch with halt" else True
+        if path == "batch with halt":  # after a timeout less is sent, so the second may not have been
+            assert [outcome.status for outcome in found] in (["unknown"] * 2, ["unknown", "skipped"])
         assert all(isinstance(outcome.error, Bitrix24TransportError) for outcome in found)
     elif path == "test":
         assert found[0] is False

@@ -256,6 +256,34 @@ def test_a_store_that_is_away_does_not_fail_the_sync(
     assert "The task's state cannot be read now (ConnectionError)" in caplog.text
 
 
+def test_without_report_and_reading_a_store_that_is_away_stops_the_sync(portal, run, wanted):
+    """Its worker may be an orphan: another try cannot tell what it writes, nor stop it."""
+    with pytest.raises(Bitrix24Error, match="Set report_path, or use mode='diff'") as caught:
+        run(wanted, None, AwayProgress(), mode="replace")
+    assert caught.value.temporary
+    assert not portal.writes
+
+
+class OrphanProgress(MemoryProgress):
+    """The store of a worker whose supervisor was killed: it ends without anybody knowing."""
+
+    def finish(self, state):
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("mode", ["diff", "replace"])
+def test_an_orphan_that_finishes_unheard_leaves_its_records_to_the_next_try(portal, run, wanted, path, mode):
+    orphan = OrphanProgress()
+    run(wanted, path, orphan, mode=mode)
+    report = path.lines()
+    portal.reset_counters()
+    run(wanted, path, MemoryProgress(orphan.store, number=2), mode=mode)
+    assert path.lines() == report
+    assert {line["status"] for line in report} == {"written"}
+    assert not portal.writes
+    assert path.with_name("report.jsonl.parts").is_dir() is False
+
+
 @pytest.mark.parametrize("mode", ["diff", "replace"])
 @pytest.mark.parametrize("group", ["", "the mapped task"])
 def test_a_second_run_is_refused_the_report_of_one_that_has_not_finished(
