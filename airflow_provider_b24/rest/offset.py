@@ -157,6 +157,8 @@ class OffsetReader:
                 raise self._incomplete(f"the portal counts {page.total} rows but returned only {seen.count}")
             if self._has_changed(page, seen):
                 return
+            if not seen.distinct and start > self._last.start and self._is_endless(page):
+                raise self._incomplete("the portal repeats a page of the list")
             new = seen.take(page.rows) if seen.distinct or start > self._last.start else []
             if page.rows and not new and start > self._last.start and self._is_repeated(page):
                 return
@@ -206,6 +208,10 @@ class OffsetReader:
         self._last = last._replace(total=page.total, start=max(0, last.start - back))
         self._next = "last"
         return True
+
+    def _is_endless(self, page: Page) -> bool:
+        """Whether the portal repeats a page of rows that cannot be told apart, and counts none of them."""
+        return page.total is None and bool(page.rows) and page.rows == self._last.rows
 
     def _is_repeated(self, page: Page) -> bool:
         """

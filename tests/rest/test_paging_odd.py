@@ -135,6 +135,13 @@ def test_a_page_that_repeats_is_an_error(clock, method, total):
         list(client_of(portal, clock).pages(method, {}))
 
 
+@pytest.mark.parametrize("method", ["some.unknown.list", "crm.contact.list", "user.get", "im.recent.list"])
+def test_equal_rows_without_an_id_that_never_end_are_an_error(clock, method):
+    client = client_of(OddPortal(lambda method, params: {"result": [{"ID": None}] * 50}), clock)
+    with pytest.raises(Bitrix24ApiError, match="repeats a page"):
+        sum(1 for _ in client.pages(method))
+
+
 def test_a_method_that_answers_everything_at_once_is_not_asked_again(clock):
     portal = OddPortal(lambda method, params: {"result": ids_of(130)})
     assert len(list(client_of(portal, clock).pages("crm.status.list", {}))) == 130
