@@ -1,7 +1,7 @@
 """The notifier over the imitation portal, called as Airflow calls it."""
 
 import asyncio
-import time
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -136,25 +136,26 @@ def test_a_passing_limit_is_waited_for(make_notifier, portal, context):
 
 
 def test_the_event_loop_goes_on_while_a_message_is_sent(make_notifier, portal, context):
-    portal.latency = 0.5
-    gaps = []
+    """The portal does not answer before the loop has done something else."""
+    asked, released = threading.Event(), threading.Event()
+    answered_in_time = []
 
-    async def watch():
-        while True:
-            started = time.monotonic()
+    def wait(entry):
+        asked.set()
+        answered_in_time.append(released.wait(20))
+
+    async def release():
+        while not asked.is_set():
             await asyncio.sleep(0.01)
-            gaps.append(time.monotonic() - started)
+        released.set()
 
     async def scenario():
-        watcher = asyncio.create_task(watch())
-        await asyncio.sleep(0.05)
-        await make_notifier(user_id=7).async_notify(context)
-        watcher.cancel()
+        portal.on_request = wait
+        await asyncio.gather(release(), make_notifier(user_id=7).async_notify(context))
 
     asyncio.run(scenario())
     assert len(portal.messages) == 1
-    assert len(gaps) > 20
-    assert max(gaps) < 0.4
+    assert answered_in_time == [True]
 
 
 def test_a_deadline_alert_awaits_the_notifier(make_notifier, portal):
