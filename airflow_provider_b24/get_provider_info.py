@@ -112,7 +112,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "refresh_token": {
                         "label": "OAuth refresh token",
-                        "description": "The first refresh token. Later ones are kept in the token store.",
+                        "description": "The first refresh token. Later ones are stored in the token store.",
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                     "oauth_server": {
@@ -206,8 +206,8 @@ def get_provider_info() -> dict[str, Any]:
                         "default": "120",
                     },
                     "token_store": {
-                        "description": "Where renewed OAuth tokens are kept: 'variable' (Airflow Variables), "
-                        "'file:<directory>' (files that only their owner may read), or the dotted path "
+                        "description": "Where renewed OAuth tokens are stored: 'variable' (an Airflow "
+                        "Variable), 'file:<directory>' (files that only their owner may read), or the dotted path "
                         "of a callable (conn_id, fingerprint) that returns a TokenStore.",
                         "version_added": "0.1.0",
                         "type": "string",

@@ -49,7 +49,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
     # No message quotes the address: somebody may have pasted a webhook's, whose code is a secret.
     if "@" in uri.netloc:
-        raise ValueError("a bitrix24:// address must not name a user or hold a password")
+        raise ValueError("a bitrix24:// address must not contain a user or a password")
     host, path = uri.netloc.lower().removesuffix(":443"), uri.path.lower().rstrip("/")
     port = uri.port  # raises ValueError if it is not a number
     if not _HOST.fullmatch(host.removesuffix(f":{port}")):

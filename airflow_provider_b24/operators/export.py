@@ -151,7 +151,7 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
         from airflow_provider_b24.triggers.wait import WaitUntilTrigger
 
         self.log.info(
-            "The portal's operating time is used up. The task leaves its worker slot and goes on at %s",
+            "The portal's operating time is used up. The task releases its worker slot and resumes at %s",
             moment,
         )
         self.defer(trigger=WaitUntilTrigger(moment), method_name="execute_complete")

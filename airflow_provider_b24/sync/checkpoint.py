@@ -252,7 +252,7 @@ class Checkpoint:
                 ) from None
             if not self._warned:
                 log.warning(
-                    "The task's state cannot be %s now (%s); the sync goes on and tries again later",
+                    "The task's state cannot be %s now (%s). The sync continues and tries again later",
                     what,
                     type(error).__name__,
                 )

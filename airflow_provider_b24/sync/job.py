@@ -177,7 +177,7 @@ def _stopped(
     log.warning(
         "Stopped after %s: %d written, %d unchanged, %d failed%s",
         *(counted(tally.contacts), tally.counts["written"], tally.counts["unchanged"], tally.bad),
-        "; the next try goes on there" if again else "",
+        "; the next try resumes there" if again else "",
     )
     if report is not None:
         report.close(finished=False, resumed=bool(again))

@@ -188,7 +188,7 @@ class SyncRun:
             elif outcome.error is not None:
                 one.end("failed", outcome.error)
             elif (current := parse_state(outcome.result)) is None:
-                error = "the answer does not hold bindings"
+                error = "the answer contains no list of bindings"
                 one.end("failed", Bitrix24ApiError(error, method=outcome.call.method))
             else:
                 self._plan(one, current)
@@ -275,7 +275,9 @@ class SyncRun:
                 ended = ended or outcome.error
                 one.status = None
             elif current is None:
-                one.end("unknown", outcome.error or Bitrix24ApiError("the answer does not hold bindings"))
+                one.end(
+                    "unknown", outcome.error or Bitrix24ApiError("the answer contains no list of bindings")
+                )
             elif difference(one.odd_target or (), current) is not None:
                 found.append(one)
         return ended, found

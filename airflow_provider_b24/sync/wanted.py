@@ -155,7 +155,7 @@ def _undone(line: int, row: Any) -> Wanted | Rejected | None:
         return Rejected(
             line,
             contact_id,
-            "the report does not hold the state before (mode='replace' does not read it), "
+            "the report does not contain the state before (mode='replace' does not read it), "
             "so this contact cannot be undone",
         )
     before = parse_state(row["before"])

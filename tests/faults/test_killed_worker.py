@@ -151,4 +151,4 @@ def test_a_deferred_task_holds_no_worker_slot_and_ends_right(airflow, portals, h
     assert [line["contact_id"] for line in lines_of(home / "blocked.jsonl")] == list(
         range(1, BLOCKED_CONTACTS + 1)
     )
-    assert airflow.task_log("blocked").count("leaves its worker slot") == 1
+    assert airflow.task_log("blocked").count("releases its worker slot") == 1

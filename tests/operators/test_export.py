@@ -105,7 +105,7 @@ def test_a_long_wait_for_operating_time_is_deferred(run_dag, portal, bitrix24_co
     path = tmp_path / "deals.jsonl"
     run = run_dag(export_dag(output_path=str(path), deferrable=True, max_wait=0.5))
     assert run.states["export"] == "success"
-    assert "leaves its worker slot" in run.log
+    assert "releases its worker slot" in run.log
     assert [json.loads(line)["id"] for line in path.open()] == list(range(1, 12_346))
 
 

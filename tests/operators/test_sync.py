@@ -229,4 +229,4 @@ def test_an_operating_block_is_waited_for_without_a_worker_slot(
     assert run.returned("sync")["written"] == 1000
     assert [line["contact_id"] for line in lines_of(report)] == list(range(1, 1001))
     assert set(portal.writes.values()) == {1}
-    assert run.log.count("leaves its worker slot") >= 2
+    assert run.log.count("releases its worker slot") >= 2

@@ -228,14 +228,14 @@ def test_what_others_may_have_laid_there_is_not_touched(folder, caplog, spoil):
     store = open_store(PORTAL, str(folder))
     assert isinstance(store, MemoryStore)
     assert store.update(add_one)[0].empty_at == 1
-    assert "only this process keeps" in caplog.text
+    assert "tracked by this process alone" in caplog.text
     assert {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()} == before
 
 
 def test_a_place_that_cannot_be_written_is_no_obstacle(caplog):
     for folder in ("/proc/no/levels", "/dev/null/levels"):
         assert isinstance(open_store(PORTAL, folder), MemoryStore)
-    assert caplog.text.count("only this process keeps") == 2
+    assert caplog.text.count("tracked by this process alone") == 2
 
 
 def test_a_file_that_is_spoilt_later_is_replaced_by_memory(folder, store, caplog):
@@ -244,7 +244,7 @@ def test_a_file_that_is_spoilt_later_is_replaced_by_memory(folder, store, caplog
     file.unlink()
     file.symlink_to("/etc/passwd")
     assert store.update(add_one)[0].empty_at == 2
-    assert "only this process keeps" in caplog.text
+    assert "tracked by this process alone" in caplog.text
 
 
 def test_a_folder_that_is_cleaned_away_is_replaced_by_memory(folder, store, caplog):

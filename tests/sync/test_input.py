@@ -296,7 +296,7 @@ def test_a_report_is_undone_line_by_line():
     ]
     undone = read(json.loads(json.dumps(lines)), undo=True)
     assert undone[:2] == [Wanted(1, 82, (B(9, True, 10),), exact=True), Wanted(4, 85, (), exact=True)]
-    assert "does not hold the state before" in undone[2].reason
+    assert "does not contain the state before" in undone[2].reason
     assert undone[3].bindings == (B(8, True, -5), B(9, True, 0))
     assert isinstance(read([{"contact_id": 82, "items": [8]}], undo=True)[0], Rejected)
 

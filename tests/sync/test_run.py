@@ -125,7 +125,7 @@ def test_what_cannot_be_undone_fails_alone_and_says_why(portal, run, path):
 
 def test_a_report_without_the_state_before_cannot_be_undone(run, path):
     run({1: [8]}, path, mode="replace")
-    with pytest.raises(Bitrix24SyncError, match="does not hold the state before"):
+    with pytest.raises(Bitrix24SyncError, match="does not contain the state before"):
         run(path, undo=True)
 
 
@@ -195,4 +195,4 @@ def test_a_run_that_stops_says_how_far_it_came(portal, run, caplog):
     with pytest.raises(Exception):  # noqa: B017, PT011 - whichever error the portal's silence is
         run({contact: [8] for contact in range(1, 101)}, None, MemoryProgress())
     (line,) = (line for line in caplog.messages if line.startswith("Stopped"))
-    assert re.fullmatch(r"Stopped after \d+ contacts?: 0 written, .*; the next try goes on there", line)
+    assert re.fullmatch(r"Stopped after \d+ contacts?: 0 written, .*; the next try resumes there", line)

@@ -58,7 +58,9 @@ def open_store(
         return Failover(FileStore(path, lock_timeout), retry_after)
     except OSError as error:
         log.warning(
-            "No file for the shared request limit (%s): only this process keeps to it", error.strerror
+            "The file for the shared request limit cannot be used (%s). "
+            "The limit is tracked by this process alone",
+            error.strerror,
         )
         return MemoryStore()
 
@@ -84,7 +86,7 @@ class Failover:
             except StoreError as error:
                 self._failed_until = time.monotonic() + self._retry_after
                 self._memory = MemoryStore(self._latest)
-                log.warning("%s: only this process keeps to the request limit for a while", error)
+                log.warning("%s. For a while, the request limit is tracked by this process alone", error)
             else:
                 self._latest = level
                 return level, answer
