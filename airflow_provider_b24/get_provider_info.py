@@ -206,8 +206,8 @@ def get_provider_info() -> dict[str, Any]:
                         "default": "120",
                     },
                     "token_store": {
-                        "description": "Where renewed OAuth tokens are stored: 'variable' (an Airflow "
-                        "Variable), 'file:<directory>' (files that only their owner may read), or the dotted path "
+                        "description": "Where renewed OAuth tokens are stored: 'variable' (a Variable), "
+                        "'file:<directory>' (files that only their owner may read), or the dotted path "
                         "of a callable (conn_id, fingerprint) that returns a TokenStore.",
                         "version_added": "0.1.0",
                         "type": "string",
