@@ -25,7 +25,7 @@ from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.clock import SystemClock
 from airflow_provider_b24.rest.config import PortalConfig, Webhook
 from airflow_provider_b24.rest.limits.bucket import MAX_BACKLOG, PLANS, Bucket, Level, MemoryStore
-from airflow_provider_b24.rest.limits.stores import FileStore, open_store
+from airflow_provider_b24.rest.limits.stores import UNUSED_AFTER, FileStore, open_store
 from airflow_provider_b24.rest.transport import Transport
 from airflow_provider_b24.sandbox import Bucket as PortalBucket
 from airflow_provider_b24.sandbox import Portal, PortalServer
@@ -73,6 +73,16 @@ def test_what_one_store_writes_another_reads(folder, store):
 def test_file_and_folder_are_the_owners_alone(folder, store):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(level_file(folder).stat().st_mode) == 0o600
+
+
+def test_files_of_portals_that_nobody_calls_any_longer_are_removed(folder):
+    open_store("https://old.example", str(folder)).update(add_one)
+    old = level_file(folder)
+    os.utime(old, (time.time() - UNUSED_AFTER - 60,) * 2)
+    open_store("https://busy.example", str(folder)).update(add_one)
+    open_store(PORTAL, str(folder))
+    assert not old.exists()
+    assert len([*folder.glob("*.level")]) == 2
 
 
 def test_the_default_folder_lies_in_the_temporary_directory(tmp_path, monkeypatch):

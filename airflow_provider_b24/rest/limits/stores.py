@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT = 5.0  # seconds; a lock is held for microseconds, so a longer wait means a stopped holder
 RETRY_AFTER = 60.0  # seconds for which a store that failed is not used
+UNUSED_AFTER = 30 * 86_400.0  # seconds after which the file of a portal that nobody calls is removed
 _LOCK_POLL = 0.001
 _RECORD = struct.Struct("<dQ")
 _REDIS_TRIES = 100
@@ -54,8 +55,9 @@ def open_store(
     if redis_url:
         return Failover(RedisStore(redis_url, name, lock_timeout), retry_after)
     try:
-        path = own_folder(Path(folder) if folder else None) / f"{name}.level"
-        return Failover(FileStore(path, lock_timeout), retry_after)
+        levels = own_folder(Path(folder) if folder else None)
+        _remove_unused(levels)
+        return Failover(FileStore(levels / f"{name}.level", lock_timeout), retry_after)
     except OSError as error:
         log.warning(
             "The file for the shared request limit cannot be used (%s). "
@@ -182,6 +184,14 @@ class RedisStore:
                     pipe.execute()
                     return new, answer
         raise self._errors.RedisError("too many writers")
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove levels of portals that nobody calls any longer; such a bucket is empty anyway."""
+    for file in folder.glob("*.level"):
+        with contextlib.suppress(OSError):
+            if time.time() - file.lstat().st_mtime > UNUSED_AFTER:
+                file.unlink()
 
 
 def _pack(level: Level) -> bytes:
