@@ -97,7 +97,7 @@ class Bitrix24MethodOperator(Bitrix24BaseOperator):
         self.method: Any = method  # rendered by the time it is used
         self.parameters = parameters
         # A template may use the task's params; otherwise they have no purpose here.
-        self._params_meant = parameters is None and "params" not in str(method) and _has_own_params(kwargs)
+        self._params_meant = parameters is None and "params" not in str(method) and self._has_own_params()
 
     def call_parameters(self) -> Mapping[str, Any] | None:
         """
@@ -112,10 +112,7 @@ class Bitrix24MethodOperator(Bitrix24BaseOperator):
             )
         return parse_optional_mapping(self.parameters, "parameters")
 
-
-def _has_own_params(kwargs: Mapping[str, Any]) -> bool:
-    """Whether ``params`` was given to the task; Airflow adds those of the DAG."""
-    params, dag = kwargs.get("params"), kwargs.get("dag")
-    if not params:
-        return False
-    return dag is None or params.dump() != dag.params.dump()
+    def _has_own_params(self) -> bool:
+        """Whether ``params`` was given to the task; Airflow adds those of the DAG."""
+        dag = self.get_dag()
+        return bool(self.params) and (dag is None or self.params != dag.params)

@@ -1,5 +1,6 @@
-"""The wheel and the source archive hold the package and nothing else."""
+"""The wheel holds the package and nothing else, the source archive also its tests and documentation."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -60,10 +61,17 @@ def test_the_wheel_tells_airflow_and_pip_what_it_is(wheel):
     }
 
 
-def test_the_source_archive_holds_the_package_and_its_papers_only(archives):
+def test_the_source_archive_holds_what_the_tests_and_the_documentation_need(archives):
     with tarfile.open(next(archives.glob("*.tar.gz"))) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    papers = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "SECURITY.md", "pyproject.toml"}
-    assert {name.partition("/")[0] for name in names} <= papers | {"airflow_provider_b24", ".gitignore"}
-    assert papers <= names
-    assert not [name for name in names if "__pycache__" in name]
+        members = [member for member in archive.getmembers() if member.isfile()]
+    names = {member.name.partition("/")[2] for member in members}
+    folders = {"airflow_provider_b24", "docs", "example_dags", "scripts", "tests"}
+    papers = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
+    tools = {"Makefile", "pyproject.toml"}
+    assert {name.partition("/")[0] for name in names} == folders | papers | tools | {"PKG-INFO", ".gitignore"}
+    python = {str(file.relative_to(ROOT)) for folder in folders for file in (ROOT / folder).rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == {
+        one for one in python if "/_build/" not in one
+    }
+    assert {name for name in names if re.search(r"__pycache__|_build/|\.(log|pyc)$", name)} == set()
+    assert sum(member.size for member in members) < 5_000_000

@@ -32,7 +32,7 @@ def attach(protocol, fs):
     try:
         from airflow.sdk.io import attach
     except ImportError:  # before Airflow 3
-        from airflow.io.storage import attach
+        from airflow.io.store import attach
     attach(protocol, fs=fs)
 
 
@@ -49,9 +49,9 @@ def s3_server():
 @pytest.fixture
 def s3_store(request, airflow_console):
     """A bucket on a server that speaks S3, which Airflow reaches as ``s3://``."""
+    address = request.getfixturevalue("s3_server")
     import s3fs
 
-    address = request.getfixturevalue("s3_server")
     fs = s3fs.S3FileSystem(key="key", secret="none", endpoint_url=address)
     with contextlib.suppress(FileExistsError):
         fs.mkdir("bucket")
