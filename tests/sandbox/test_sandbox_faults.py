@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from contextlib import closing
 
 import pytest
 
@@ -71,13 +72,31 @@ def test_a_truncated_body_promises_more_than_it_sends(live, after):
     assert written(live.portal) is after
 
 
-@pytest.mark.parametrize(("kind", "status"), [("html_500", 500), ("html_502", 502), ("html_503", 503)])
-def test_machines_before_the_portal_answer_in_html(live, kind, status):
-    live.portal.add_fault(Fault(kind, on=1))
+@pytest.mark.parametrize("status", [403, 413, 500, 502, 503, 504])
+@pytest.mark.parametrize("after", [False, True])
+def test_machines_before_the_portal_answer_in_html(live, status, after):
+    live.portal.add_fault(Fault(f"html_{status}", on=1, after=after))
     code, body = write(live)
     assert code == status
     assert body.startswith(b"<html>")
-    assert not written(live.portal)
+    assert written(live.portal) is after
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_reply_may_be_empty(live, after):
+    live.portal.add_fault(Fault("empty", on=1, after=after))
+    assert write(live) == (200, b"")
+    assert written(live.portal) is after
+
+
+def test_a_real_reply_may_be_labeled_as_html(live):
+    live.portal.add_fault(Fault("wrong_type", on=1))
+    with closing(http.client.HTTPConnection("127.0.0.1", live.port, timeout=5)) as connection:
+        connection.request("POST", f"/rest/1/{DEMO_CODE}/profile")
+        response = connection.getresponse()
+        assert response.getheader("Content-Type") == "text/html"
+        assert json.loads(response.read())["result"]["ID"] == "1"
+    assert [entry.fault for entry in live.portal.journal] == ["wrong_type"]
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,13 @@ from airflow_provider_b24.sandbox.model.errors import RestError
 Kind = Literal[
     "reset",
     "hang",
+    "empty",
+    "html_403",
+    "html_413",
+    "html_500",
     "html_502",
     "html_503",
-    "html_500",
+    "html_504",
     "query_limit",
     "time_limit",
     "truncated",
@@ -25,6 +29,7 @@ Kind = Literal[
     "redirect",
     "slow_body",
     "not_json",
+    "wrong_type",
 ]
 
 JSON_FAULTS = {
@@ -34,10 +39,15 @@ JSON_FAULTS = {
     "server_error": errors.SERVER_ERROR,
 }
 HTML_FAULTS = {
+    "html_403": (403, "Forbidden"),
+    "html_413": (413, "Request Entity Too Large"),
     "html_500": (500, "Internal Server Error"),
     "html_502": (502, "Bad Gateway"),
     "html_503": (503, "Service Temporarily Unavailable"),
+    "html_504": (504, "Gateway Time-out"),
 }
+REAL_REPLY = {"slow_body", "wrong_type"}
+"""Faults that deliver the true reply, so that the call always runs."""
 
 
 @dataclass
@@ -100,13 +110,17 @@ class Fault:
             return Response(302, {"Location": self.location, "Content-Type": "text/html"}, b"")
         if self.kind == "not_json":
             return html(200, "<!DOCTYPE html><title>Bitrix24</title><p>The portal is being updated.</p>")
+        if self.kind == "empty":
+            return html(200, "")
         whole = real or json_response(200, {"result": True})
+        if self.kind == "wrong_type":
+            return Response(whole.status, whole.headers | {"Content-Type": "text/html"}, whole.body)
         return Response(whole.status, whole.headers, whole.body, fault=self.kind, seconds=self.seconds)
 
     @property
     def follows_effect(self) -> bool:
-        """Whether the call runs first, as it always does for a slow body."""
-        return self.after or self.kind == "slow_body"
+        """Whether the call runs first, as it always does if its true reply is delivered."""
+        return self.after or self.kind in REAL_REPLY
 
 
 def pick(faults: Iterable[Fault], methods: Iterable[str], per_command: bool = False) -> Fault | None:
