@@ -80,6 +80,7 @@ class Journal:
         :param was_finished: a try before has finished; its results are in the report only.
         :raises SupersededError: a later try runs already.
         """
+        self.finished, self.noted = IdSet(), IdSet()
         known = sorted(self._tries())
         start = max([int(now * 1000), *(_start(name) + 1 for name in known if _number(name) == try_number)])
         self._mine = f"{self._owner}-{try_number:05d}-{start:015d}-{secrets.token_hex(2)}"

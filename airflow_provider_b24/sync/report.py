@@ -17,7 +17,7 @@ from airflow_provider_b24.sync.checkpoint import Progress
 from airflow_provider_b24.sync.journal import Journal
 from airflow_provider_b24.sync.lines import Tally
 
-_TRIES = 3
+_TRIES = 3  # where another try deletes its records meanwhile
 
 
 class _Deleted(Exception):
@@ -43,12 +43,20 @@ class Report:
         owner = hashlib.sha256(f"{run}|{key}".encode()).hexdigest()[:16] if run else secrets.token_hex(8)
         self.path = path
         self.folder = path.with_name(f"{path.name}.parts")
+        self.journal = Journal(self.folder, owner, progress.attempt, path)
         make_folder(path)
         with explained(f"{path} cannot be written"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._claim = claims.claim(path, self.folder, owner, progress, now)
-            self.journal = Journal(self.folder, owner, progress.attempt, path)
-            self.journal.start(progress.try_number, now, was_finished=was_finished)
+            for _ in range(_TRIES):
+                with suppress(FileNotFoundError):  # a try before has finished late, and deletes its records
+                    self._claim = self._open(owner, progress, now, was_finished=was_finished)
+                    return
+            self._claim = self._open(owner, progress, now, was_finished=was_finished)
+
+    def _open(self, owner: str, progress: Progress, now: float, *, was_finished: bool) -> claims.Claim:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        claim = claims.claim(self.path, self.folder, owner, progress, now)
+        self.journal.start(progress.try_number, now, was_finished=was_finished)
+        return claim
 
     def write(self) -> Tally:
         """

@@ -236,6 +236,26 @@ def test_failures_that_may_pass_are_repeated_and_the_report_keeps_the_others(por
     assert [line["before"] for line in path.lines()] == [[]] * 300
 
 
+@pytest.mark.parametrize("reads", range(1, 6))
+def test_records_that_vanish_while_a_try_reads_them_do_not_fail_it(portal, run, wanted, stop_a_run, reads):
+    """The try before has finished late, put the report there, and deletes its records."""
+    objects = {}
+    count = 0
+
+    def gate(what):
+        nonlocal count
+        count += what == "open rb"
+        if what == "open rb" and count == reads:
+            for name in [name for name in objects if ".parts/" in name and not name.endswith(".claim")]:
+                del objects[name]
+
+    progress = MemoryProgress()
+    stop_a_run(progress, MemoryPath(objects, "store://bucket/report.jsonl"))
+    path = MemoryPath(objects, "store://bucket/report.jsonl", gate)
+    run(wanted, path, MemoryProgress(progress.store, number=2))
+    assert [line["contact_id"] for line in path.lines()] == list(wanted)
+
+
 class AwayProgress(MemoryProgress):
     """A store behind an API server that is down."""
 
