@@ -23,19 +23,23 @@ TESTS = [
     "--deselect=tests/contract/test_imports.py::test_the_tests_of_the_core_pass_without_airflow",
 ]
 PARALLEL = ["-n", "logical", "--maxprocesses", "8", "--dist", "loadfile", "--no-loadscope-reorder"]
-PYTEST = ["-m", "pytest", *PARALLEL, "-m", "not ui", "--tb=short"]
+PYTEST = ["-m", "pytest", *PARALLEL, "--tb=short"]
+ALL = ["-m", "not ui"]
+QUICK = ["-m", "airflow and not slow and not ui"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--line", action="append", choices=LINES, help="may be repeated; default: all")
+    parser.add_argument("--quick", action="store_true", help="only the fast tests that run Airflow")
     options, arguments = parser.parse_known_args()
     results = {}
     for line in options.line or LINES:
         print(f"\n===== Airflow {line} =====", flush=True)
         started = time.monotonic()
         python = make_environment(line)
-        code = subprocess.call([python, *PYTEST, *(arguments or TESTS)], cwd=ROOT)
+        chosen = [*(QUICK if options.quick else ALL), *(arguments or TESTS)]
+        code = subprocess.call([python, *PYTEST, *chosen], cwd=ROOT)
         result = "passed" if code == 0 else f"FAILED, pytest's exit code {code}"
         results[line] = f"{result} ({time.monotonic() - started:.0f} s)"
     print()
