@@ -50,6 +50,10 @@ airflow: setup  ## Start Airflow's web interface with the sandbox portal and the
 bench: setup  ## Measure this package and other Bitrix24 clients
 	@$(VENV_PYTHON) tests/benchmarks/run.py $(ARGS)
 
+.PHONY: conformance
+conformance: setup  ## Compare a real portal with the sandbox: PORTAL=mycompany.bitrix24.com, a webhook in BITRIX24_WEBHOOK
+	@$(VENV_PYTHON) -m tests.conformance.runner "$(PORTAL)"
+
 .PHONY: docs
 docs: setup  ## Build the documentation in docs/_build/html
 	@$(VENV_PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)

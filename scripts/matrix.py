@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NEWEST = "3.3"  # the development environment
 LINES = ("2.11", "3.0", "3.1", "3.2", NEWEST)
 WITHOUT_AIRFLOW = (
+    "conformance",
     "crm",
     "export",
     "files",
