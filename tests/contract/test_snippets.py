@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from airflow_provider_b24.rest.address import parse_webhook
 from airflow_provider_b24.sandbox import Fault
 from tests.contract.conftest import ROOT
 from tests.contract.pages import INFO, PAGES, SETTINGS, blocks, commands, each, first_column, operators
@@ -77,6 +78,8 @@ def test_a_command_would_work(source, monkeypatch):
         case ["make", *words]:
             makefile = (ROOT / "Makefile").read_text()
             assert [word for word in words if "=" not in word and f"\n{word}: " not in makefile] == []
+        case ["export", webhook] if webhook.startswith("BITRIX24_WEBHOOK="):
+            assert parse_webhook(webhook.partition("=")[2].replace("<code>", "abc123")).user_id == 1
         case ["airflow", "connections", "add", _, "--conn-json", connection] | ["export", connection]:
             pytest.importorskip("airflow", reason="needs Airflow")
             from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
