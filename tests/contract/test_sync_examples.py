@@ -1,4 +1,4 @@
-"""The examples of a sync run against the sandbox, and do there what they promise, also when they fail."""
+"""The examples of syncs and exports do in the sandbox what they promise, also when they fail."""
 
 import json
 
@@ -116,3 +116,23 @@ def test_two_runs_of_the_sharded_sync_have_reports_of_their_own(run_example, por
     run_example("example_sharded_sync")
     run_example("example_sharded_sync")
     assert len(list(tmp_path.glob("slices-*/report-slice-*.jsonl"))) == 8
+
+
+def test_the_nightly_export_writes_everything_once_and_then_what_changed(run_example, portal, tmp_path):
+    pytest.importorskip("airflow.providers.sqlite")
+    portal.add_generated(deal=120)
+    first = run_example("example_nightly_export")
+    assert first.returned("export_deals")["rows"] == first.returned("load_deals")["rows"] == 120
+    portal.update_record("deal", 82, TITLE="changed")
+    second = run_example("example_nightly_export")
+    assert 1 <= second.returned("export_deals")["rows"] <= 120
+    assert second.returned("load_deals")["written"] == 1
+    assert len([*tmp_path.glob("deals-*.jsonl.gz")]) == 2
+
+
+def test_the_nightly_export_leaves_no_file_of_a_list_that_cannot_be_read(run_example, portal, tmp_path):
+    pytest.importorskip("airflow.providers.sqlite")
+    no_such_type = {'"entityTypeId": 2': '"entityTypeId": 999'}
+    run = run_example("example_nightly_export", state="failed", **no_such_type)
+    assert {*run.states.values()} == {"failed"}
+    assert [*tmp_path.glob("deals-*")] == []
