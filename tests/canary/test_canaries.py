@@ -24,6 +24,7 @@ TOLD_TO_MASK = re.compile(
 )
 WORK = {"fine", "fine_app", "pasted", "moved_to_allowed_host", "tls_trusted", "tls_unverified"}
 WORK |= {"proxy", "proxy_app", "late"}
+WORK |= {"wrong_type_before", "wrong_type_after_app"}  # the body is JSON all the same
 HALF_WORK = {"no_rights"}  # reads only
 FAILED = re.compile("Bitrix24[A-Za-z]*Error: |AirflowFailException: ")
 

@@ -308,7 +308,7 @@ LISTS = [
             f"{ITEM}crm-item-list.md",
             {"items": [{"id": "@a"}]},
         )
-        for key in ("id", "=id", "@id", "ID")
+        for key in ("id", "=id", "@id")
         for name in ("id", "ID")
     ),
     *(

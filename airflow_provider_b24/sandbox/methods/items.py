@@ -170,24 +170,16 @@ def _group(given: php.Array, kind: Kind, utc_offset: float) -> Group:
 
 def _condition(key: str, value: Any, kind: Kind, utc_offset: float) -> list[Condition]:
     operator, name = split_key(key)
-    field = _field(name, kind)
-    if field is None:
+    if name not in kind.items:
         raise bad_argument(f"Invalid filter: field '{name}' is not allowed in filter")
-    condition = parse_condition(operator + field, value, utc_offset)
+    condition = parse_condition(operator + kind.items[name].name, value, utc_offset)
     return [] if condition is None else [condition]
-
-
-def _field(name: php.Key, kind: Kind) -> str | None:
-    """The table's name of a field; only the id may also come in upper case."""
-    if name == "ID":
-        return "ID"
-    return kind.items[str(name)].name if name in kind.items else None
 
 
 def _order(call: Call, kind: Kind) -> tuple[tuple[str, bool], ...]:
     order = []
     for name, way in php.pairs(_array(call, "order")):
-        field = _field(name, kind)
+        field = "ID" if name == "ID" else kind.items[str(name)].name if name in kind.items else None
         if field is None:
             raise bad_argument(f"Invalid order: field '{name}' is not allowed in order")
         if php.to_text(way).upper() not in {"ASC", "DESC"}:
