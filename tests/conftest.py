@@ -186,6 +186,7 @@ def run_dag(airflow_console, monkeypatch) -> Callable[..., DagRun]:
     """
     from airflow.models import dagrun
 
+    delete_variables()
     update_state = dagrun.DagRun.update_state
 
     def update_state_or_stop(self, *, session, **kwargs):
@@ -209,6 +210,13 @@ def run_dag(airflow_console, monkeypatch) -> Callable[..., DagRun]:
         return read_last_run(dag.dag_id, log.getvalue())
 
     return run
+
+
+def delete_variables() -> None:
+    """Delete all Airflow Variables: what one test's tasks stored must not reach the next test."""
+    with contextlib.closing(sqlite3.connect(DATABASE)) as database:
+        database.execute("DELETE FROM variable")
+        database.commit()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24TransportError
 from airflow_provider_b24.rest.auth.tokens import FileTokenStore, TokenPair, fingerprint
 from airflow_provider_b24.rest.config import OAuthApp
-from tests.conftest import DATABASE
+from tests.conftest import DATABASE, delete_variables
 
 pytestmark = pytest.mark.airflow
 
@@ -45,16 +45,14 @@ def set_connection(monkeypatch, server, **extra):
 
 @pytest.fixture
 def variables(airflow_console):
-    """Read the values of all Variables as the database holds them; after the test there are none."""
+    """Read the values of all Variables as the database holds them; before the test there are none."""
+    delete_variables()
 
     def read():
         with contextlib.closing(sqlite3.connect(DATABASE)) as database:
             return dict(database.execute("SELECT key, val FROM variable").fetchall())
 
-    yield read
-    with contextlib.closing(sqlite3.connect(DATABASE)) as database:
-        database.execute("DELETE FROM variable")
-        database.commit()
+    return read
 
 
 DAG = """
