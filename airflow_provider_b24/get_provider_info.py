@@ -174,6 +174,10 @@ def get_provider_info() -> dict[str, Any]:
                 },
             },
         ],
+        # Not an entry point of airflow.plugins too: Airflow would load the plugin twice.
+        "plugins": [
+            {"name": "bitrix24", "plugin-class": "airflow_provider_b24.plugins.bitrix24.Bitrix24Plugin"},
+        ],
         "config": {
             "bitrix24": {
                 "description": "Settings of the Bitrix24 provider for a machine, not for one portal.",
