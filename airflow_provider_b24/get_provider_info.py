@@ -196,6 +196,16 @@ def get_provider_info() -> dict[str, Any]:
                         "default": None,
                         "sensitive": True,
                     },
+                    "report_locations": {
+                        "description": "Where Airflow's API server may read the reports of syncs that the "
+                        "report tab shows: absolute directories and URLs, separated by commas. Everyone who "
+                        "may see a DAG's XComs sees its reports. Default: nowhere; the tab shows the first "
+                        "20 failures only.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/var/lib/airflow/reports, s3://aws_default@my-bucket/reports",
+                        "default": None,
+                    },
                     "retry_timeout": {
                         "description": "Seconds without progress after which a temporary error fails the "
                         "try, so that the task's own retries apply. Waits required by a limit of the "

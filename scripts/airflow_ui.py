@@ -44,7 +44,13 @@ def main() -> None:
                 wait_until_healthy(airflow, port, log)
             address = f"http://localhost:{port}"
             if options.ready_file:
-                ready = {"airflow": address, "portal": server.url, "user": USER, "password": PASSWORD}
+                ready = {
+                    "airflow": address,
+                    "portal": server.url,
+                    "user": USER,
+                    "password": PASSWORD,
+                    "files": environment["BITRIX24_EXAMPLES"],
+                }
                 options.ready_file.write_text(json.dumps(ready))
             print(f"\nAirflow  {address}   user {USER}, password {PASSWORD}")
             print(f"Portal   {server.url}crm/contact/details/82/")
@@ -96,6 +102,7 @@ def ui_settings(home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__BITRIX24__REPORT_LOCATIONS": str(home / "files"),  # the examples' directory
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
         "AIRFLOW__CORE__PARALLELISM": "2",  # standalone starts this many workers at once

@@ -27,6 +27,7 @@ from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.encoding import json_params
 from airflow_provider_b24.rest.lists import list_method
 from airflow_provider_b24.rest.paging import is_read_by_id
+from airflow_provider_b24.rest.timeline import Meter
 
 PIECE_ROWS = 10_000  # rows that a try which was killed reads again, at most
 CHUNK_ROWS = 500  # rows converted and written at once
@@ -86,8 +87,8 @@ def export_list(
     :param options: where and how rows are written.
     :param log: takes one line about the progress.
     :returns: ``path`` (or ``paths``, the first 20, and ``files``), ``rows``, ``columns`` (their number),
-        ``requests`` and ``seconds`` of all tries that ended in order, and ``watermark``, the portal's time
-        before the first row was read.
+        ``requests`` and ``seconds`` of all tries that ended in order, ``watermark``, the portal's time before
+        the first row was read, and ``timeline``, see ``rest.timeline.Meter``.
     :raises Bitrix24InputError: bad parameters, or a path that cannot be written.
     :raises Bitrix24Error: the list cannot be read completely; nothing is at the path.
     """
@@ -114,15 +115,16 @@ class _Export:
         self._by_id = is_read_by_id(method, params)
         self._pieces = Pieces(options.path, options.owner or secrets.token_hex(6))
         self._readable = Readable({})
+        self._meter = Meter(client)
 
     def run(self) -> dict[str, Any]:
-        started, sent = self._client.clock.now(), self._client.requests
         state = self._resume() or self._begin()
+        self._meter.resume(state["requests"], state["seconds"], state["timeline"])
         self._readable = Readable(state["names"])
         try:
             self._read(state)
         except Bitrix24Error as error:
-            self._count(state, started, sent)
+            self._count(state)
             if error.temporary:
                 self._pieces.save_state(state)
             else:
@@ -132,7 +134,7 @@ class _Export:
         columns = _columns_of(state)
         options = self._options
         paths = publish(options.path, self._format, chain, columns, options.rows_per_file is not None)
-        self._count(state, started, sent)
+        self._count(state)
         summary = self._summary(state, paths, sum(piece.rows for piece in chain))
         if options.schema:
             about = {"method": self._method, "rows": summary["rows"], "watermark": summary["watermark"]}
@@ -163,6 +165,7 @@ class _Export:
             "names": names,
             "requests": 0,
             "seconds": 0.0,
+            "timeline": [],
         }
 
     def _read_names(self, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -185,6 +188,7 @@ class _Export:
             after, count = self._write_piece(itertools.chain(chunk, rows), after, added, _columns_of(state))
             done += count
             progress.tell(done)
+            self._count(state, done)
         state.setdefault("columns", self._find_columns([], state, added))
 
     def _write_piece(
@@ -263,16 +267,18 @@ class _Export:
         with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as zipped:
             yield zipped  # type: ignore[misc]  # it takes bytes, which is all that is used
 
-    def _count(self, state: dict[str, Any], started: float, sent: int) -> None:
-        state["requests"] += self._client.requests - sent
-        state["seconds"] = round(state["seconds"] + self._client.clock.now() - started, 1)
+    def _count(self, state: dict[str, Any], rows: int | None = None) -> None:
+        """Bring the counts up to date."""
+        rows = sum(piece.rows for piece in self._pieces.chain()) if rows is None else rows
+        requests, seconds = self._meter.measure(state["timeline"], rows)
+        state.update(requests=requests, seconds=round(seconds, 1))
 
     def _summary(self, state: Mapping[str, Any], paths: Sequence[StoragePath], rows: int) -> dict[str, Any]:
         if self._options.rows_per_file is None:
             where: dict[str, Any] = {"path": str(paths[0])}
         else:
             where = {"paths": [str(path) for path in paths[:MOST_PATHS]], "files": len(paths)}
-        counts = {name: state[name] for name in ("requests", "seconds", "watermark")}
+        counts = {name: state[name] for name in ("requests", "seconds", "watermark", "timeline")}
         return where | {"rows": rows, "columns": len(state["columns"])} | counts
 
     def _fingerprint(self) -> str:

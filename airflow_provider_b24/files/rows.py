@@ -47,12 +47,15 @@ class FileFormat:
             )
 
 
-def rows_of(path: StoragePath, form: FileFormat = FileFormat()) -> Iterator[tuple[int, Any]]:
+def rows_of(
+    path: StoragePath, form: FileFormat = FileFormat(), *, after: int = 0
+) -> Iterator[tuple[int, Any]]:
     """
     Yield the rows of a file with their line numbers; a line that cannot be read comes as its error.
 
     :param path: a file ending in ``.jsonl``, ``.ndjson`` or ``.csv``, with ``.gz`` behind it if compressed.
     :param form: what the file does not say about itself.
+    :param after: skip so many lines of a JSON lines file, without parsing them.
     :raises Bitrix24InputError: the file is missing, of another kind or encoding, or breaks off.
     """
     name = path.name.removesuffix(".gz")
@@ -63,7 +66,7 @@ def rows_of(path: StoragePath, form: FileFormat = FileFormat()) -> Iterator[tupl
         )
     try:
         with _open(path, form.encoding) as file:
-            yield from _csv(file, form) if name.endswith(".csv") else _json_lines(file)
+            yield from _csv(file, form) if name.endswith(".csv") else _json_lines(file, after)
     except FileNotFoundError:
         raise Bitrix24InputError(f"{path}: file not found") from None
     except UnicodeError:
@@ -112,9 +115,9 @@ def _open(path: StoragePath, encoding: str | None) -> Iterator[TextIO]:
         yield io.TextIOWrapper(binary, encoding=form, newline="")
 
 
-def _json_lines(file: TextIO) -> Iterator[tuple[int, Any]]:
+def _json_lines(file: TextIO, after: int) -> Iterator[tuple[int, Any]]:
     for line, text in enumerate(file, start=1):
-        if not text.strip():
+        if line <= after or not text.strip():
             continue
         try:
             yield line, json.loads(text)

@@ -162,9 +162,8 @@ class Bitrix24Hook(BaseHook):
             the newer one win, by id.
         :param ids_path: a file that keeps the ids of all rows from one export to the next. If given,
             ``<path>.deleted.jsonl`` has the id of each row that was deleted since then.
-        :returns: ``path`` (or ``paths``, the first 20, and ``files``), ``rows``, ``columns`` (their number),
-            ``requests``, ``seconds``, and ``watermark``, the portal's time before the first row was read;
-            with ``ids_path`` also ``deleted``, a number, and ``deleted_path``.
+        :returns: see ``export.job.export_list``; with ``ids_path`` also ``deleted``, a number, and
+            ``deleted_path``.
         :raises Bitrix24Error: the list cannot be read completely, or the file cannot be written.
         """
         from airflow_provider_b24.export.deletions import find_deleted
@@ -321,7 +320,8 @@ class Bitrix24Hook(BaseHook):
             Each run needs a path of its own.
         :param progress: where the state is stored, so that a later try continues where this one stopped.
         :returns: ``contacts, unchanged, written, failed, unknown, requests, seconds, failures`` (the first 20
-            as ``{contact_id, code, description}``), ``report_path``, and ``planned`` for a dry run.
+            as ``{contact_id, code, description}``), ``report_path``, ``timeline`` (see
+            ``rest.timeline.Meter``), and ``planned`` for a dry run.
         :raises Bitrix24InputError: bad rows, or a report that cannot be written.
         :raises Bitrix24SyncError: more contacts failed than allowed; the report is written.
         """

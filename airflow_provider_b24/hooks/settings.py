@@ -45,6 +45,21 @@ def read_settings() -> Settings:
     )
 
 
+def read_report_locations() -> tuple[str, ...]:
+    """
+    Return where the API server may read reports, for the report tab: directories and URLs.
+
+    :raises Bitrix24ConfigError: one of them is neither an absolute path nor a URL.
+    """
+    locations = [text.strip().rstrip("/") for text in (_get("report_locations") or "").split(",")]
+    for text in locations:
+        if text and "://" not in text and not Path(text).is_absolute():
+            raise Bitrix24ConfigError(
+                f"[bitrix24] report_locations must be absolute paths or URLs, got {text!r:.80}"
+            )
+    return tuple(filter(None, locations))
+
+
 def _get(name: str) -> str | None:
     value: str | None = conf.get("bitrix24", name, fallback=None)
     return None if value is None else value.strip()

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24OperatingLimitError
 from airflow_provider_b24.operators.base import Bitrix24MethodOperator
+from airflow_provider_b24.operators.progress import push_timeline
 from airflow_provider_b24.operators.templated import parse_optional_mapping, parse_optional_text
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
                 raise
             self._wait_until(error.retry_at.isoformat())
         self.log.info("%s rows of %s exported", f"{summary['rows']:,}", self.method)
-        return summary
+        return push_timeline(self, context, summary)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """

@@ -1,4 +1,4 @@
-"""Where a task keeps the state of a sync between tries."""
+"""What a sync or an export leaves with its task: its state between tries, and how it went over time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_b24.operators.base import Bitrix24BaseOperator
+
+REPORT_KEY = "bitrix24_report"  # in XCom, for the report tab
 _KEY = "bitrix24_sync"
+
+
+def push_timeline(
+    operator: Bitrix24BaseOperator, context: Context, summary: dict[str, Any]
+) -> dict[str, Any]:
+    """
+    Move the timeline of a summary to an XCom of its own, so that the summary stays small.
+
+    :returns: the rest of the summary.
+    """
+    timeline = summary.pop("timeline")
+    if operator.do_xcom_push:
+        ti: Any = context["ti"]
+        ti.xcom_push(key=REPORT_KEY, value={"portal": operator.hook.config.url, "timeline": timeline})
+    return summary
 
 
 class TaskProgress:

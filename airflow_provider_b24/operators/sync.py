@@ -15,7 +15,7 @@ from airflow_provider_b24.errors import (
     Bitrix24SyncError,
 )
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
-from airflow_provider_b24.operators.progress import TaskProgress
+from airflow_provider_b24.operators.progress import TaskProgress, push_timeline
 from airflow_provider_b24.operators.templated import parse_list, parse_optional_text
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
                 **self.options,  # type: ignore[arg-type]  # checked there
             )
         except Bitrix24SyncError as error:
+            push_timeline(self, context, error.summary)
             if self.do_xcom_push:
                 context["ti"].xcom_push(key="return_value", value=error.summary)
             raise
@@ -156,7 +157,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
             if not self.deferrable or error.retry_at is None:
                 raise
             self._wait_until(error.retry_at.isoformat(), progress)
-        return summary
+        return push_timeline(self, context, summary)
 
     def _wait_until(self, moment: str, progress: TaskProgress) -> NoReturn:
         from airflow_provider_b24.triggers.wait import WaitUntilTrigger

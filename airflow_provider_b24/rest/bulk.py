@@ -134,11 +134,14 @@ class Bulk:
 
     def _receive_next(self, pause: float | None) -> None:
         if self._in_flight:
+            before = self._exchange.clock.now()
             done, _ = wait(self._in_flight, timeout=pause, return_when=FIRST_COMPLETED)
+            if pause is not None:
+                self._exchange.waited += self._exchange.clock.now() - before
             for future in done:
                 self._receive(future, *self._in_flight.pop(future))
         elif pause is not None and pause > 0:
-            self._exchange.clock.sleep(pause)
+            self._exchange.hold(pause)
 
     def _receive(self, future: Future[BatchReply], batch: list[Item], signed: Signed) -> None:
         self._departure.answered = True

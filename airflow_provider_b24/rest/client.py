@@ -77,6 +77,11 @@ class Client:
         return self._exchange.refusals
 
     @property
+    def waited(self) -> float:
+        """Seconds in which requests were held back so far, by a limit or before a retry."""
+        return self._exchange.waited
+
+    @property
     def max_parallel(self) -> int:
         """How many requests may be in flight at once."""
         return self.transport.config.max_parallel
@@ -118,7 +123,7 @@ class Client:
             pause = budget.pause(failure)
             if pause is None:
                 raise failure
-            self.clock.sleep(pause)
+            self._exchange.hold(pause)
 
     def batch(self, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
         """

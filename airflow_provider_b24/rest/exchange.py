@@ -49,6 +49,7 @@ class Exchange:
     :param auth: what signs requests.
     :param bucket: the portal's request bucket; None means that no limit is kept.
     :ivar refusals: how often a limit of the portal rejected a request or a command.
+    :ivar waited: seconds in which requests were held back, by a limit or before a retry.
     """
 
     def __init__(self, transport: Transport, auth: Auth, clock: Clock, bucket: Bucket | None = None) -> None:
@@ -56,8 +57,14 @@ class Exchange:
         self.bucket = bucket
         self.ledger = Ledger(clock)
         self.refusals = 0
+        self.waited = 0.0
         self._transport = transport
         self._auth = auth
+
+    def hold(self, seconds: float) -> None:
+        """Wait before the next request may be sent."""
+        self.waited += seconds
+        self.clock.sleep(seconds)
 
     def sign(self, method: str, params: Mapping[str, Any]) -> Signed:
         """Return a request with its credentials; this may request the first token."""

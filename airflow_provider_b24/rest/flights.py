@@ -109,7 +109,7 @@ class Flights:
                 return min(room, max(1, MAX_BODY // _size(call)))
             if not self._reads.budget.outlasts(ready_at):
                 raise long_wait(self._method, ready_at)
-            clock.sleep(max(ready_at - clock.now(), 0.05))
+            self._reads.exchange.hold(max(ready_at - clock.now(), 0.05))
 
     def send(self, key: Any, calls: Sequence[Call]) -> None:
         """Send one call, or several as one batch, as soon as the request bucket allows."""
@@ -200,11 +200,11 @@ class Flights:
         self._pause_until = max(self._pause_until, self._reads.exchange.clock.now() + pause)
 
     def _wait_turn(self) -> None:
-        clock = self._reads.exchange.clock
-        clock.sleep(max(0.0, self._pause_until - clock.now()))
-        turn = Turn(self._reads.exchange.bucket, clock)
+        exchange = self._reads.exchange
+        exchange.hold(max(0.0, self._pause_until - exchange.clock.now()))
+        turn = Turn(exchange.bucket, exchange.clock)
         while (left := turn.wait()) > 0:
-            clock.sleep(left)
+            exchange.hold(left)
 
 
 def _carry(exchange: Exchange, signed: Signed, calls: Sequence[Call]) -> BatchReply:

@@ -159,7 +159,7 @@ class OrderedBatch:
             pause = self._budget.pause(error) if error.temporary else self._budget.first_pause
         if pause is None:
             return False
-        self._exchange.clock.sleep(pause)
+        self._exchange.hold(pause)
         return True
 
     def _give_up(self, calls: Sequence[Call], error: Bitrix24Error, ended_run: bool = False) -> None:

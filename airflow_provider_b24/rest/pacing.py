@@ -20,7 +20,7 @@ def wait_turn(exchange: Exchange, methods: Sequence[str], budget: RetryBudget) -
     if wait > 0:
         if not budget.outlasts(ready_at):
             raise long_wait(method, ready_at)
-        exchange.clock.sleep(wait)
+        exchange.hold(wait)
     turn = Turn(exchange.bucket, exchange.clock)
     while (wait := turn.wait()) > 0:
-        exchange.clock.sleep(wait)
+        exchange.hold(wait)

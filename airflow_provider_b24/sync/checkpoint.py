@@ -88,6 +88,7 @@ class Cursor:
     :ivar tally: counts of the finished contacts.
     :ivar requests: sent by the tries before this one.
     :ivar seconds: that they took.
+    :ivar timeline: how it went over time, see ``rest.timeline``.
     """
 
     line: int = 0
@@ -96,6 +97,7 @@ class Cursor:
     tally: Tally = field(default_factory=Tally)
     requests: int = 0
     seconds: float = 0.0
+    timeline: list[list[float]] = field(default_factory=list)
 
     def finish(self, lines: Collection[int], open_lines: Collection[int]) -> None:
         """Note the result of a chunk: its finished lines, and those that stay open."""

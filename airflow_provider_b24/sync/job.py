@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.crm.missing import MissingCompanies
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24OperatingLimitError
 from airflow_provider_b24.files.paths import StoragePath, permanent_reason
+from airflow_provider_b24.rest.timeline import Meter
 from airflow_provider_b24.sync.checkpoint import Checkpoint, Cursor, NoProgress, Progress, SupersededError
 from airflow_provider_b24.sync.lines import Tally, sync_error
 from airflow_provider_b24.sync.options import SyncOptions
@@ -49,9 +51,11 @@ def sync(
     kept = NoProgress() if progress is None or checked is None else progress
     key = _key(options, checked, client.host, kept)
     unread = options.mode == "replace" and report_path is None and not options.dry_run
-    checkpoint = Checkpoint(kept, key, meter.update, only_record=unread)
+    checkpoint = Checkpoint(kept, key, lambda cursor: _measure(meter, cursor), only_record=unread)
     checkpoint.start(client.clock.now())
-    meter.start(checkpoint.cursor)
+    cursor = checkpoint.cursor
+    meter.resume(cursor.requests, cursor.seconds, cursor.timeline)
+    checkpoint.measure()
     report = None
     if report_path is not None:
         report = Report(report_path, key, kept, client.clock.now(), was_finished=checkpoint.was_finished)
@@ -63,24 +67,8 @@ def sync(
         raise _explained(error, checkpoint, report) from None
 
 
-class Meter:
-    """Counts the requests and seconds of a run over all its tries."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._started = client.clock.now()
-        self._sent = client.requests
-        self._requests = 0
-        self._seconds = 0.0
-
-    def start(self, cursor: Cursor) -> None:
-        """Take over what earlier tries counted."""
-        self._requests, self._seconds = cursor.requests, cursor.seconds
-
-    def update(self, cursor: Cursor) -> None:
-        """Put the counts so far into the cursor."""
-        cursor.requests = self._requests + self._client.requests - self._sent
-        cursor.seconds = round(self._seconds + self._client.clock.now() - self._started, 3)
+def _measure(meter: Meter, cursor: Cursor) -> None:
+    cursor.requests, cursor.seconds = meter.measure(cursor.timeline, cursor.tally.contacts)
 
 
 def _key(options: SyncOptions, checked: Checked | None, host: str, progress: Progress) -> str:
@@ -139,7 +127,7 @@ def _finish(
     if again:  # the next try repeats what may pass; without a report it finds out by reading
         touched = last_line if options.mode == "replace" else 0
         cursor = checkpoint.cursor
-        checkpoint.cursor = Cursor(touched=touched, requests=cursor.requests, seconds=cursor.seconds)
+        checkpoint.cursor = replace(cursor, line=0, done=[], touched=touched, tally=Tally())
         checkpoint.save()
     elif not checkpoint.finish():  # perhaps an orphan: a next try would find nothing but the report
         again = progress.retries_left
@@ -160,6 +148,7 @@ def _summary(tally: Tally, cursor: Cursor, options: SyncOptions, report: Report 
         "seconds": cursor.seconds,
         "failures": [{name: failure[name] for name in listed} for failure in tally.failures],
         "report_path": None if report is None else str(report.path),
+        "timeline": cursor.timeline,
     }
     return {**summary, "planned": counts["planned"]} if options.dry_run else summary
 

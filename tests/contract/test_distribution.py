@@ -34,7 +34,8 @@ def test_the_wheel_holds_the_package_only(wheel):
     assert tops == {"airflow_provider_b24", "airflow_provider_b24-0.1.0.dist-info"}
     in_package = {name for name in wheel.namelist() if name.startswith("airflow_provider_b24/")}
     in_checkout = {str(file.relative_to(ROOT)) for file in (ROOT / "airflow_provider_b24").rglob("*.py")}
-    assert in_package == in_checkout | {"airflow_provider_b24/py.typed"}
+    others = {"py.typed", "plugins/static/report.html"}
+    assert in_package == in_checkout | {f"airflow_provider_b24/{name}" for name in others}
 
 
 def test_the_wheel_tells_airflow_and_pip_what_it_is(wheel):
