@@ -53,6 +53,8 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_b24.triggers.wait",
                     "airflow_provider_b24.triggers.sensor",
+                    "airflow_provider_b24.triggers.event",
+                    "airflow_provider_b24.triggers.changes",
                 ],
             },
         ],

@@ -8,7 +8,7 @@ Paths: ``crm/contact``, ``crm/company``, ``crm/deal``, ``crm/lead``, ``crm/quote
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,13 +22,16 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 _PATH = re.compile(r"/[a-z0-9_]+(/[a-z0-9_]+)+")
 
 
-def create_asset(*, portal: str, path: str, extra: Mapping[str, Any] | None = None) -> Asset:
+def create_asset(
+    *, portal: str, path: str, extra: Mapping[str, Any] | None = None, watchers: Sequence[Any] = ()
+) -> Asset:
     """
     Return an asset of a portal, e.g. ``create_asset(portal="mycompany.bitrix24.com", path="crm/contact")``.
 
     :param portal: the portal's host, with a port if it has one.
     :param path: what in the portal; see the module.
     :param extra: facts for Airflow to keep with the asset, JSON values.
+    :param watchers: ``AssetWatcher`` values, for example with a ``Bitrix24EventTrigger`` (Airflow 3).
     :raises ValueError: the host or the path is not one.
     """
     from urllib.parse import urlsplit
@@ -36,7 +39,8 @@ def create_asset(*, portal: str, path: str, extra: Mapping[str, Any] | None = No
     from airflow.providers.common.compat.sdk import Asset
 
     uri = sanitize_uri(urlsplit(f"{SCHEME}://{portal}/{path.strip('/')}"))
-    return Asset(uri=uri.geturl(), extra=dict(extra or {}))
+    more: dict[str, Any] = {"watchers": list(watchers)} if watchers else {}  # Airflow 2 knows none
+    return Asset(uri=uri.geturl(), extra=dict(extra or {}), **more)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

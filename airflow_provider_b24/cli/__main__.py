@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from airflow_provider_b24.cli import authorize, definition
+from airflow_provider_b24.cli import authorize, definition, events
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,6 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for flags, facts in definition.AUTHORIZE_ARGUMENTS:
         command.add_argument(*flags, **facts)
     command.set_defaults(run=authorize.run)
+    group = commands.add_parser("events", help=definition.EVENTS_HELP)
+    actions = group.add_subparsers(required=True, metavar="COMMAND")
+    for name, (text, known) in definition.EVENTS_COMMANDS.items():
+        action = actions.add_parser(name, help=text, description=definition.EVENTS_DESCRIPTION)
+        for flags, facts in known:
+            action.add_argument(*flags, **facts)
+        action.set_defaults(run=getattr(events, f"run_{name}"))
     chosen = parser.parse_args(arguments)
     chosen.run(chosen)
 

@@ -49,6 +49,26 @@ AUTHORIZE_ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 )
 
 
+EVENTS_HELP = "Choose which changes the portal queues for Bitrix24EventTrigger"
+EVENTS_DESCRIPTION = """\
+The connection must use OAuth, as an administrator of the portal, and the portal's plan must have extended
+offline events.
+"""
+_CONN_ID: tuple[tuple[str, ...], dict[str, Any]] = (
+    ("--conn-id",),
+    {"default": DEFAULT_CONN_ID, "help": f"id of the connection; default: {DEFAULT_CONN_ID}"},
+)
+_EVENT: tuple[tuple[str, ...], dict[str, Any]] = (
+    ("event",),
+    {"nargs": "+", "help": "name of an event, e.g. onCrmContactUpdate"},
+)
+EVENTS_COMMANDS = {
+    "list": ("List the bound events, and how many are in the queue", (_CONN_ID,)),
+    "bind": ("Let the portal queue events", (_EVENT, _CONN_ID)),
+    "unbind": ("Stop queuing events", (_EVENT, _CONN_ID)),
+}
+
+
 def get_bitrix24_cli_commands() -> list[Any]:
     """Return the commands for the command line of Airflow 3.2 and later."""
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
@@ -60,4 +80,15 @@ def get_bitrix24_cli_commands() -> list[Any]:
         func=lazy_load_command("airflow_provider_b24.cli.authorize.run"),
         args=[Arg(flags, **facts) for flags, facts in AUTHORIZE_ARGUMENTS],  # type: ignore[no-untyped-call]
     )
-    return [GroupCommand(name="bitrix24", help="Commands of the Bitrix24 provider", subcommands=[authorize])]
+    events = [
+        ActionCommand(
+            name=name,
+            help=text,
+            description=EVENTS_DESCRIPTION,
+            func=lazy_load_command(f"airflow_provider_b24.cli.events.run_{name}"),
+            args=[Arg(flags, **facts) for flags, facts in arguments],  # type: ignore[no-untyped-call]
+        )
+        for name, (text, arguments) in EVENTS_COMMANDS.items()
+    ]
+    commands = [authorize, GroupCommand(name="events", help=EVENTS_HELP, subcommands=events)]
+    return [GroupCommand(name="bitrix24", help="Commands of the Bitrix24 provider", subcommands=commands)]

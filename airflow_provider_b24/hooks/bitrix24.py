@@ -304,6 +304,7 @@ class Bitrix24Hook(BaseHook):
         ignore_extra_columns: bool = False,
         allow_no_rows: bool = False,
         undo: bool = False,
+        apply_plan: bool = False,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
         """
@@ -312,16 +313,14 @@ class Bitrix24Hook(BaseHook):
         :param wanted: mapping of contact id to items; list or iterator of records
             ``{"contact_id": 82, "items": [...]}`` or of flat rows ``{"contact_id": 82, "company_id": 8,
             "is_primary": "Y", "sort": 100}``; or a path of a ``.jsonl`` or ``.csv`` file, with ``.gz`` added
-            if compressed. Lists and files are checked whole before the first write.
-        :param mode: see ``sync.options.SyncOptions``, as for ``allow_empty``, ``check_companies``,
-            ``max_failures``, ``dry_run``, ``undo``, ``ignore_extra_columns`` and ``allow_no_rows``.
+            if compressed. Lists and files are checked before the first write.
+        :param mode: see ``sync.options.SyncOptions``, as for all options that are not listed here.
         :param columns: see ``files.rows.FileFormat``, as for ``delimiter`` and ``encoding``.
-        :param report_path: file for one JSON line per contact; with ``undo`` it restores the state before.
-            Each run needs a path of its own.
+        :param report_path: file for one JSON line per contact; each run needs its own.
         :param progress: where the state is stored, so that a later try continues where this one stopped.
         :returns: ``contacts, unchanged, written, failed, unknown, requests, seconds, failures`` (the first 20
-            as ``{contact_id, code, description}``), ``report_path``, ``timeline`` (see
-            ``rest.timeline.Meter``), and ``planned`` for a dry run.
+            as ``{contact_id, code, description}``), ``report_path, timeline`` (see ``rest.timeline.Meter``),
+            and ``planned`` for a dry run.
         :raises Bitrix24InputError: bad rows, or a report that cannot be written.
         :raises Bitrix24SyncError: more contacts failed than allowed; the report is written.
         """
@@ -337,6 +336,7 @@ class Bitrix24Hook(BaseHook):
             max_failures=max_failures,
             dry_run=dry_run,
             undo=undo,
+            apply_plan=apply_plan,
             ignore_extra_columns=ignore_extra_columns,
             allow_no_rows=allow_no_rows,
             form=FileFormat(columns, delimiter, encoding),

@@ -52,6 +52,8 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         ``/reports/{{ run_id }}.jsonl``, and each instance of a mapped task too: ``{{ ti.map_index }}``.
     :param dry_run: plan and report, write nothing.
     :param undo: ``bindings_path`` is the report of an earlier run; restore what was before it.
+    :param apply_plan: ``bindings_path`` is the report of a dry run; write what it planned. Contacts that have
+        changed since are skipped, and counted as ``skipped`` in the summary.
     :param delimiter: between the fields of a CSV file; by default recognized from its first line.
     :param encoding: of the file's text, for example ``cp1251``; by default UTF-8.
     :param ignore_extra_columns: skip unknown columns instead of refusing them.
@@ -86,6 +88,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         report_path: Templated[str] | None = None,
         dry_run: bool = False,
         undo: bool = False,
+        apply_plan: bool = False,
         delimiter: str | None = None,
         encoding: str | None = None,
         ignore_extra_columns: bool = False,
@@ -108,6 +111,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
             "max_failures": max_failures,
             "dry_run": dry_run,  # not an attribute: BaseOperator has a method of this name
             "undo": undo,
+            "apply_plan": apply_plan,
             "delimiter": delimiter,
             "encoding": encoding,
             "ignore_extra_columns": ignore_extra_columns,
@@ -182,8 +186,9 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         if bindings is not None and path is not None:
             raise Bitrix24InputError("bindings and bindings_path exclude one another")
         if path is None:
-            if self.options["undo"]:
-                raise Bitrix24InputError("undo reads a report: give its path as bindings_path")
+            for name in ("undo", "apply_plan"):
+                if self.options[name]:
+                    raise Bitrix24InputError(f"{name} reads a report: give its path as bindings_path")
             return bindings
         from airflow_provider_b24.hooks.storage import parse_path
 

@@ -12,7 +12,7 @@ from airflow_provider_b24.sync.lines import STATUSES
 
 MOST_LINES = 20_000  # read for one page, so that an answer takes a fraction of a second
 SUMMARY_FIELDS = (
-    *("contacts", "unchanged", "written", "planned", "failed", "unknown"),
+    *("contacts", "unchanged", "written", "planned", "skipped", "failed", "unknown"),
     *("table", "rows", "columns", "files", "deleted", "requests", "seconds", "watermark"),
 )
 _PATHS = ("path", "deleted_path", "report_path")

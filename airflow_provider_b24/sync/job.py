@@ -75,7 +75,14 @@ def _key(options: SyncOptions, checked: Checked | None, host: str, progress: Pro
     """What a run is given; the state of a run that was given something else is not used."""
     if checked is None:
         return ""
-    how = (options.mode, options.allow_empty, options.check_companies, options.dry_run, options.undo)
+    how = (
+        options.mode,
+        options.allow_empty,
+        options.check_companies,
+        options.dry_run,
+        options.undo,
+        options.apply_plan,
+    )
     text = f"{progress.run}|{how}|{checked.fingerprint}|{host}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -94,7 +101,7 @@ def _run(
         "Syncing %s from %s to %s, mode %s%s%s%s",
         "contacts" if checked is None else counted(checked.contacts),
         *(source, client.host, options.mode),
-        ", undo" if options.undo else "",
+        ", undo" if options.undo else ", applying a plan" if options.apply_plan else "",
         ", dry run" if options.dry_run else "",
         f"; {counted(done)} already finished by an earlier try" if done else "",
     )
@@ -150,6 +157,8 @@ def _summary(tally: Tally, cursor: Cursor, options: SyncOptions, report: Report 
         "report_path": None if report is None else str(report.path),
         "timeline": cursor.timeline,
     }
+    if options.apply_plan:
+        summary["skipped"] = counts["skipped"]
     return {**summary, "planned": counts["planned"]} if options.dry_run else summary
 
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from airflow_provider_b24.crm.bindings import CompanyBinding, to_wire
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24SyncError
 
-Status = Literal["unchanged", "written", "failed", "unknown", "planned"]
-STATUSES: tuple[Status, ...] = ("unchanged", "written", "failed", "unknown", "planned")
+Status = Literal["unchanged", "written", "failed", "unknown", "planned", "skipped"]
+STATUSES: tuple[Status, ...] = ("unchanged", "written", "failed", "unknown", "planned", "skipped")
 BAD: tuple[Status, ...] = ("failed", "unknown")
 
 LISTED_FAILURES = 20  # in the summary and in the log; the report names all

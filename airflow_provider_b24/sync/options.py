@@ -10,7 +10,10 @@ from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.files.rows import FileFormat
 
 Mode = Literal["diff", "replace"]
-_FLAGS = ("allow_empty", "check_companies", "dry_run", "undo", "ignore_extra_columns", "allow_no_rows")
+_FLAGS = (
+    *("allow_empty", "check_companies", "dry_run", "undo", "apply_plan"),
+    *("ignore_extra_columns", "allow_no_rows"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,8 @@ class SyncOptions:
     :param max_failures: how many contacts may fail: a count (int), or a share (float from 0 to 1).
     :param dry_run: plan and report, write nothing.
     :param undo: the input is a report; what it wrote becomes what was before.
+    :param apply_plan: the input is the report of a dry run; what it planned is written, except to contacts
+        that have changed since.
     :param ignore_extra_columns: skip columns that are not known instead of refusing them.
     :param allow_no_rows: whether a file may hold no row.
     :param form: columns, delimiter and encoding of the input.
@@ -36,6 +41,7 @@ class SyncOptions:
     max_failures: int | float = 0
     dry_run: bool = False
     undo: bool = False
+    apply_plan: bool = False
     ignore_extra_columns: bool = False
     allow_no_rows: bool = False
     form: FileFormat = FileFormat()  # noqa: RUF009 - frozen
@@ -46,6 +52,13 @@ class SyncOptions:
         for name in _FLAGS:
             object.__setattr__(self, name, parse_switch(getattr(self, name), name))
         _check_max_failures(self.max_failures)
+        if self.apply_plan and (self.undo or self.mode != "diff"):
+            raise Bitrix24InputError("apply_plan excludes undo, and needs mode 'diff'")
+
+    @property
+    def reads_report(self) -> bool:
+        """Whether the input is the report of another run."""
+        return self.undo or self.apply_plan
 
 
 def _check_max_failures(value: Any) -> None:

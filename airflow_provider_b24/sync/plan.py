@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from airflow_provider_b24.crm import contact_company
 from airflow_provider_b24.crm.bindings import CompanyBinding, primary_company
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call
+from airflow_provider_b24.sync.wanted import Wanted
 
+CHANGED_SINCE = "the contact's companies have changed since the plan was made"
 SORT_STEP = 10  # between the SORT of a new binding and the highest one, by the documented rule
 
 CHUNK_CONTACTS = 2_500
@@ -91,6 +93,11 @@ def cannot_restore(state: Sequence[CompanyBinding]) -> str | None:
         return None
     how_many = f"{primaries} primary companies" if primaries else "companies but no primary one"
     return f"the contact had {how_many} before, which no REST method can write"
+
+
+def changed_since(item: Wanted, current: Sequence[CompanyBinding] | None) -> bool:
+    """Whether a contact is no longer as it was when its companies were planned."""
+    return item.planned_from is not None and set(item.planned_from) != set(current or ())
 
 
 def chunk_writes(parallel: int) -> int:

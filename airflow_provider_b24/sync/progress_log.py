@@ -70,6 +70,8 @@ def say_end(host: str, tally: Tally, summary: dict[str, Any]) -> None:
     if "planned" in summary:
         parts[0] = f"{counts['planned']} would be written"
     parts += [f"{counts['failed']} failed"]
+    if counts["skipped"]:
+        parts += [f"{counts['skipped']} skipped because they have changed since the plan was made"]
     if counts["unknown"]:
         parts += [f"{counts['unknown']} with unknown result"]
     log.info(

@@ -23,7 +23,9 @@ from airflow_provider_b24.sync.journal import Journal
 from airflow_provider_b24.sync.lines import Status, report_line
 from airflow_provider_b24.sync.options import SyncOptions
 from airflow_provider_b24.sync.plan import (
+    CHANGED_SINCE,
     cannot_restore,
+    changed_since,
     chunk_writes,
     difference,
     first_write,
@@ -211,7 +213,9 @@ class SyncRun:
             else:
                 target = difference(item.bindings, current)
         reason = cannot_restore(item.bindings) if item.exact else None
-        if target is None:
+        if target is not None and item.planned_from is not None and changed_since(item, current):
+            one.end("skipped", Bitrix24InputError(CHANGED_SINCE))
+        elif target is None:
             # In replace mode only what an earlier try may have written is read.
             one.end("unchanged" if self._options.mode == "diff" else "written")
         elif reason is not None:

@@ -80,7 +80,7 @@ class Source:
 
     def _file_rows(self, path: StoragePath) -> Iterator[tuple[int, Any]]:
         is_csv = path.name.removesuffix(".gz").endswith(".csv")
-        checked = not is_csv or self._options.undo or self._options.ignore_extra_columns
+        checked = not is_csv or self._options.reads_report or self._options.ignore_extra_columns
         for line, row in rows_of(path, self._options.form):
             if not checked and isinstance(row, Mapping):
                 checked = True
@@ -139,7 +139,7 @@ def check(source: Source, options: SyncOptions) -> Checked:
         raise Bitrix24InputError(
             f"{rows} of the input cannot be used; nothing was written:\n" + "\n".join(bad) + more
         )
-    empty_is_fine = options.allow_no_rows or options.undo  # a report may say that nothing was changed
+    empty_is_fine = options.allow_no_rows or options.reads_report  # a report may say that nothing was changed
     if source.path is not None and not checked.contacts and not empty_is_fine:
         raise Bitrix24InputError(f"{source.path} has no rows; set allow_no_rows=True if that is fine")
     checked.fingerprint = digest.hexdigest()[:32]

@@ -35,12 +35,14 @@ class Wanted:
 
     :param line: of the input; lines of later contacts are higher.
     :param exact: the bindings are a state that was read: nothing in them is left to a rule.
+    :param planned_from: the state for which they were planned, if they were.
     """
 
     line: int
     contact_id: int
     bindings: tuple[CompanyBinding, ...]
     exact: bool = False
+    planned_from: tuple[CompanyBinding, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,14 @@ def parse_wanted(
 
     :param rows: records ``{"contact_id": 82, "items": [...]}``; flat rows
         ``{"contact_id": 82, "company_id": 8, "is_primary": "Y", "sort": 100}``, those of one contact next to
-        one another; or, with ``undo``, lines of a report.
+        one another; or, with ``undo`` or ``apply_plan``, lines of a report.
     :param on_warning: called with contact, line and a sentence.
     """
     seen = IdSet()
-    if options.undo:
+    if options.reads_report:
+        parse = _undone if options.undo else _planned
         for line, row in rows:
-            if (item := _undone(line, row)) is not None:
+            if (item := parse(line, row)) is not None:
                 yield _once(item, seen)
         return
     for group in split_by_kind(rows):
@@ -141,16 +144,9 @@ def _check_shape(row: Any, options: SyncOptions) -> None:
 
 def _undone(line: int, row: Any) -> Wanted | Rejected | None:
     """The state before a line of a report; None for a line that changed nothing."""
-    if isinstance(row, Bitrix24InputError):
-        return Rejected(line, None, str(row))
-    if not isinstance(row, Mapping) or not {"contact_id", "before", "status"} <= set(row):
-        return Rejected(line, None, "not a line of a report")
-    if row["status"] not in _CHANGED:
-        return None
-    try:
-        contact_id = parse_id(row["contact_id"], "contact_id")
-    except Bitrix24InputError as error:
-        return Rejected(line, None, str(error))
+    contact_id = _contact_of_line(line, row, _CHANGED)
+    if not isinstance(contact_id, int):
+        return contact_id
     if row["before"] is None:
         return Rejected(
             line,
@@ -162,6 +158,35 @@ def _undone(line: int, row: Any) -> Wanted | Rejected | None:
     if before is None:
         return Rejected(line, contact_id, f"the state before cannot be read: {row['before']!r:.80}")
     return Wanted(line, contact_id, before, exact=True)
+
+
+def _planned(line: int, row: Any) -> Wanted | Rejected | None:
+    """What a line of a dry run's report would have written; None for a line that planned nothing."""
+    contact_id = _contact_of_line(line, row, frozenset({"planned"}))
+    if not isinstance(contact_id, int):
+        return contact_id
+    before = parse_state(row["before"])
+    if before is None:
+        return Rejected(line, contact_id, f"the state before cannot be read: {row['before']!r:.80}")
+    try:
+        wanted = parse_bindings(row.get("wanted"), allow_empty=True)  # the dry run has checked it
+    except Bitrix24InputError as error:
+        return Rejected(line, contact_id, str(error))
+    return Wanted(line, contact_id, tuple(wanted), planned_from=before)
+
+
+def _contact_of_line(line: int, row: Any, statuses: frozenset[str]) -> int | Rejected | None:
+    """The contact of a line of a report; None if its status is another."""
+    if isinstance(row, Bitrix24InputError):
+        return Rejected(line, None, str(row))
+    if not isinstance(row, Mapping) or not {"contact_id", "before", "status"} <= set(row):
+        return Rejected(line, None, "not a line of a report")
+    if row["status"] not in statuses:
+        return None
+    try:
+        return parse_id(row["contact_id"], "contact_id")
+    except Bitrix24InputError as error:
+        return Rejected(line, None, str(error))
 
 
 def parse_state(rows: Any) -> tuple[CompanyBinding, ...] | None:

@@ -34,7 +34,7 @@ ALLOWED = {
     "sensors": CORE | {"triggers", "hooks", "links", "crm", "rest", "operators.templated"},
     "notifications": CORE | {"triggers", "hooks", "crm", "rest"},
     "plugins": CORE | {"operators.progress", "hooks", "files", "sync"},
-    "cli": CORE | SHELL | {"rest"},
+    "cli": CORE | SHELL | {"crm", "rest"},
     "sandbox": {"__init__"},
 }
 WITHOUT_AIRFLOW = {

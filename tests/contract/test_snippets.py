@@ -47,7 +47,7 @@ def test_summary_and_report_have_the_keys_that_are_described(run_snippet, tmp_pa
     summary = run_snippet(dict(DAGS)["docs/sync.md-1"]).returned("sync")
     (report,) = tmp_path.glob("*.jsonl")
     before, _, after = PAGES["docs/sync.md"].partition("## Report")
-    assert sorted(first_column(before, "Key")) == sorted([*summary, "planned"])
+    assert sorted(first_column(before, "Key")) == sorted([*summary, "planned", "skipped"])
     described = sorted(first_column(after, "Key"))
     assert [sorted(json.loads(line)) for line in report.open()] == [described, described]
 
@@ -93,6 +93,13 @@ def test_a_command_would_work(source, monkeypatch):
 
             parser = ArgumentParser()
             for flags, facts in AUTHORIZE_ARGUMENTS:
+                parser.add_argument(*flags, **facts)
+            parser.parse_args(words)
+        case ["airflow", "bitrix24", "events", command, *words]:
+            from airflow_provider_b24.cli.definition import EVENTS_COMMANDS
+
+            parser = ArgumentParser()
+            for flags, facts in EVENTS_COMMANDS[command][1]:
                 parser.add_argument(*flags, **facts)
             parser.parse_args(words)
         case ["python", "-m", "airflow_provider_b24.sandbox", *words]:

@@ -46,6 +46,53 @@ def test_rows_of_a_query_that_name_a_missing_company_fail_their_contact_alone(ru
     assert [failure["contact_id"] for failure in summary["failures"]] == [83]
 
 
+CHANGED = {'payloads = [event.extra["payload"] for event in events]': "payloads = [{'id': 82}]"}
+
+
+@pytest.fixture
+def run_events_example(run_example):
+    pytest.importorskip("airflow.sdk", reason="AssetWatcher came with Airflow 3")
+    return run_example
+
+
+def test_a_change_in_the_portal_is_checked_against_the_erp(run_events_example, portal):
+    run_example = run_events_example
+    assert run_example("example_events").states["sync"] == "skipped"  # started by hand, so nothing changed
+    run = run_example("example_events", **CHANGED)
+    assert run.returned("sync")["written"] == 1
+    assert [row[0] for row in companies(portal, 82)] == [8, 9]
+
+
+def test_a_change_that_cannot_be_corrected_fails(run_events_example, portal):
+    run_example = run_events_example
+    portal.delete_company(9)
+    run_example("example_events", state="failed", **CHANGED)
+
+
+# dag.test() cannot ask a person; tests/operators/test_real_approval.py does.
+APPROVED = {
+    "from airflow.providers.standard.operators.hitl import ApprovalOperator": (
+        "from airflow.providers.standard.operators.empty import EmptyOperator"
+    ),
+    "approve = ApprovalOperator(": 'approve = EmptyOperator(task_id="approve"); dict(',
+}
+
+
+def test_a_plan_is_applied_after_its_approval(run_example, portal):
+    run = run_example("example_approval", **APPROVED)
+    assert (run.returned("plan")["planned"], run.returned("apply")["written"]) == (3, 3)
+    assert [row[0] for row in companies(portal, 84)] == [31]
+    again = run_example("example_approval", **APPROVED)
+    assert (again.returned("plan")["planned"], again.states["apply"]) == (0, "skipped")
+
+
+def test_a_plan_with_a_missing_company_fails_before_anybody_is_asked(run_example, portal):
+    portal.delete_company(31)
+    run = run_example("example_approval", state="failed", **APPROVED)
+    assert run.states["approve"] == "upstream_failed"
+    assert not portal.writes
+
+
 def test_a_file_reaches_the_portal_and_leaves_a_report(run_example, portal, tmp_path):
     run = run_example("example_sync_file")
     assert run.states["undo"] == "skipped"

@@ -25,6 +25,7 @@ PLAIN_SETTINGS = (
     "refusal",
     "company_read_check",
     "utc_offset",
+    "offline_extended",
     "journal_limit",
     "max_body",
     "documented_statuses",

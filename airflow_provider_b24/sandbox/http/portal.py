@@ -28,11 +28,12 @@ class Portal(Setup):
     """A Bitrix24 portal in memory.
 
     Its data is set up with ``add_...`` methods and ``bind``, its behavior with attributes: ``rules``
-    ("documented" or "observed"), ``company_read_check``, ``utc_offset`` (hours), ``latency`` and
-    ``command_latency`` (seconds), ``bucket``, ``operating``, ``speed`` (how many times faster the limits
-    recover; times that clients are told stay true), ``token_lifetime`` (seconds), ``rotate_refresh_tokens``,
-    ``prefix`` (a path before ``/rest/``), ``renamed_to``, ``refusal``, ``documented_statuses``, ``max_body``
-    (bytes), ``journal_limit`` and ``on_request``.
+    ("documented" or "observed"), ``company_read_check``, ``utc_offset`` (hours), ``offline_extended``
+    (whether offline events can be reserved), ``latency`` and ``command_latency`` (seconds), ``bucket``,
+    ``operating``, ``speed`` (how many times faster the limits recover; times that clients are told stay
+    true), ``token_lifetime`` (seconds), ``rotate_refresh_tokens``, ``prefix`` (a path before ``/rest/``),
+    ``renamed_to``, ``refusal``, ``documented_statuses``, ``max_body`` (bytes), ``journal_limit`` and
+    ``on_request``.
 
     Tests look at ``journal``, ``requests``, ``refused``, ``executed`` (by method), ``writes`` (by contact),
     ``refreshes``, ``refused_refreshes``, ``messages`` and ``events``.

@@ -28,6 +28,7 @@ class Setup(Site):
     rules = Forwarded[Rules]("state.behavior")
     company_read_check = Forwarded[bool]("state.behavior")
     utc_offset = Forwarded[float]("state.behavior")
+    offline_extended = Forwarded[bool]("state.behavior")
     contacts = Forwarded[Records]("state")
     companies = Forwarded[Records]("state")
     messages = Forwarded[list[dict[str, Any]]]("state")

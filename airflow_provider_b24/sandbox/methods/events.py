@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from airflow_provider_b24.sandbox.methods.listing import parse_group, sort_key
+from airflow_provider_b24.sandbox.methods.listing import parse_group, sort_key, split_key
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import php
 from airflow_provider_b24.sandbox.model.calls import PAGE, Answer, Call
@@ -14,6 +14,8 @@ from airflow_provider_b24.sandbox.model.offline_queue import Handler, OfflineEve
 from airflow_provider_b24.sandbox.model.state import State
 
 KINDS = ("CONTACT", "COMPANY", "DEAL", "LEAD", "QUOTE")
+FIELDS = ("ID", "TIMESTAMP_X", "EVENT_NAME", "MESSAGE_ID", "PROCESS_ID", "ERROR")
+NOT_LICENSED = "This feature is not enabled for the current license"
 EVENTS = {f"ONCRM{kind}{verb}" for kind in KINDS for verb in ("ADD", "UPDATE", "DELETE")}
 
 
@@ -55,19 +57,21 @@ def offline_get(state: State, call: Call) -> dict[str, Any]:
     With ``process_id`` it returns what is already reserved under that id.
     """
     _check_administrator(call)
+    limit = php.to_int(call.params.get("limit", PAGE))
+    if limit < 1:
+        raise _bad_argument("Value must be positive integer")
+    clear = php.is_truthy(call.params.get("clear", 1))
+    if not clear and not state.behavior.offline_extended:
+        raise RestError(403, "WRONG_LICENSE", f"{NOT_LICENSED}: extended offline events handling")
     failed = php.is_truthy(call.params.get("error", 0))
     process_id = php.to_text(call.any_case("PROCESS_ID"))
-    if process_id:
-        rows = state.events.reserved(process_id, failed)
-    else:
-        limit = php.to_int(call.params.get("limit", PAGE))
-        rows = _chosen(state, call, state.events.reserved(failed=failed))[: limit if limit > 0 else PAGE]
-    if php.is_truthy(call.params.get("clear", 1)):
-        state.events.remove(rows)
-        return {"process_id": None, "events": [row.row() for row in rows]}
+    found = _chosen(state, call, state.events.reserved(process_id, failed), ("PROCESS_ID", "ERROR"))
+    rows = found[:limit]
+    if clear:  # with a process id all that it has reserved, also beyond the limit
+        state.events.remove(found if process_id else rows)
+        return {"process_id": process_id or None, "events": [row.row() for row in rows]}
     process_id = process_id or secrets.token_hex(16)
-    for row in rows:
-        row.process_id = process_id
+    state.events.reserve(rows, process_id)
     return {"process_id": process_id, "events": [row.row() for row in rows]}
 
 
@@ -88,8 +92,7 @@ def offline_clear(state: State, call: Call) -> bool:
 def offline_error(state: State, call: Call) -> bool:
     """event.offline.error: return reserved events to the queue, marked as failed."""
     _check_administrator(call)
-    for row in _named(state, call):
-        row.process_id, row.error = "", 1
+    state.events.fail(_named(state, call))
     return True
 
 
@@ -102,14 +105,44 @@ def _listed(row: OfflineEvent) -> dict[str, Any]:
     return row.row() | {"PROCESS_ID": row.process_id, "ERROR": row.error}
 
 
-def _chosen(state: State, call: Call, rows: list[OfflineEvent]) -> list[OfflineEvent]:
+def feature_get(state: State, call: Call) -> str:
+    """feature.get: whether the plan has a feature, "Y" or "N"."""
+    code = php.to_text(call.any_case("CODE"))
+    return "Y" if code == "rest_offline_extended" and state.behavior.offline_extended else "N"
+
+
+def _bad_argument(text: str) -> RestError:
+    return RestError(400, "ERROR_ARGUMENT", text)
+
+
+def _chosen(
+    state: State, call: Call, rows: list[OfflineEvent], hidden: tuple[str, ...] = ()
+) -> list[OfflineEvent]:
+    """The rows that the filter names, in the order asked for; the documentation of event.offline.get."""
+    for name in ("filter", "order"):
+        if name in call.params and not php.is_array(call.params[name]):
+            raise _bad_argument(f"The {name} is not an array.")
+    known = set(FIELDS).difference(hidden)
+    given = call.array("filter") or {}
+    for key, value in php.pairs(given):
+        operator, name = split_key(key)
+        if name not in known:
+            raise _bad_argument(f"Filter field not allowed: {name}")
+        if operator not in ("", "=", ">", "<", ">=", "<="):
+            raise _bad_argument(f"Filter operation not allowed: {operator}")
+        if php.is_array(value):
+            raise _bad_argument(f"The value of an argument '{key}' has an invalid type")
+    group = parse_group(given, known, state.behavior.utc_offset)
+    for field, way in php.pairs(call.array("order") or {}):
+        if field not in known:
+            raise _bad_argument(f"Order field not allowed: {field}")
+        if php.to_text(way).upper() not in ("ASC", "DESC"):
+            raise _bad_argument("Order direction should be one of {ASC|DESC}")
     found = [(row, _sortable(row)) for row in rows]
-    known = found[0][1] if found else {}
-    group = parse_group(call.array("filter") or {}, known, state.behavior.utc_offset)
     found = [(row, record) for row, record in found if group.holds(record)]
-    for name, way in reversed(php.pairs(call.array("order") or {})):
+    for field, way in reversed(php.pairs(call.array("order") or {})):
         descending = php.to_text(way).upper() == "DESC"
-        found.sort(key=lambda pair: sort_key(pair[1].get(str(name).upper())), reverse=descending)
+        found.sort(key=lambda pair: sort_key(pair[1].get(field)), reverse=descending)
     return [row for row, _ in found]
 
 
@@ -141,5 +174,6 @@ METHODS = {
     "event.offline.get": Method(offline_get, scope=None, webhook=False),
     "event.offline.list": Method(offline_list, scope=None, webhook=False),
     "event.offline.clear": Method(offline_clear, scope=None, webhook=False),
+    "feature.get": Method(feature_get, scope=None),
     "event.offline.error": Method(offline_error, scope=None, webhook=False),
 }

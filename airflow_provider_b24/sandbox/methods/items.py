@@ -53,7 +53,7 @@ def add(state: State, call: Call) -> dict[str, Any]:
     values = _values(state, call, kind)
     record_id = state.add(kind.name, None, values)
     _link(state, call, kind, record_id)
-    state.events.announce(kind.name, "ADD", record_id)
+    state.events.announce(kind.name, "ADD", record_id, call.caller.user.id)
     return {"item": _item(kind, state.get(kind.name, record_id) or {})}
 
 
@@ -63,7 +63,7 @@ def update(state: State, call: Call) -> dict[str, Any]:
     _existing(state, call, kind, record_id)
     state.update(kind.name, record_id, _values(state, call, kind))
     _link(state, call, kind, record_id)
-    state.events.announce(kind.name, "UPDATE", record_id)
+    state.events.announce(kind.name, "UPDATE", record_id, call.caller.user.id)
     return {"item": _item(kind, state.get(kind.name, record_id) or {})}
 
 
@@ -73,7 +73,7 @@ def delete(state: State, call: Call) -> list[Any]:
     _existing(state, call, kind, record_id)
     _check_update(call)
     state.delete(kind.name, record_id)
-    state.events.announce(kind.name, "DELETE", record_id)
+    state.events.announce(kind.name, "DELETE", record_id, call.caller.user.id)
     return []
 
 

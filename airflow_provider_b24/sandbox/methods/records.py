@@ -61,7 +61,7 @@ class Family:
         fields = self._writable(call)
         record_id = state.add(self.name, None, self._values(state, fields))
         self._link(state, record_id, fields)
-        state.events.announce(self.name, "ADD", record_id)
+        state.events.announce(self.name, "ADD", record_id, call.caller.user.id)
         return record_id
 
     def update(self, state: State, call: Call) -> bool:
@@ -70,14 +70,14 @@ class Family:
         self._existing(state, call, bad_request(f"{self.name.capitalize()} is not found"))
         state.update(self.name, call.id, self._values(state, fields))
         self._link(state, call.id, fields)
-        state.events.announce(self.name, "UPDATE", call.id)
+        state.events.announce(self.name, "UPDATE", call.id, call.caller.user.id)
         return True
 
     def delete(self, state: State, call: Call) -> bool:
         """crm.*.delete: remove the record and its bindings."""
         self._check_update(call)
         self._existing(state, call, RestError(*ELEMENT_NOT_FOUND))
-        state.events.announce(self.name, "DELETE", call.id)
+        state.events.announce(self.name, "DELETE", call.id, call.caller.user.id)
         return state.delete(self.name, call.id)
 
     def _kind(self, state: State) -> Kind:

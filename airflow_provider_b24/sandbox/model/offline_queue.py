@@ -13,13 +13,14 @@ from typing import Any
 
 @dataclass
 class OfflineEvent:
-    """A row of the queue: one per event and object."""
+    """A row of the queue: one per event and object, and one more for what happens while it is reserved."""
 
     id: int
     name: str
     data: dict[str, Any]
     moment: str
     message_id: str
+    user_id: int = 0
     process_id: str = ""
     error: int = 0
 
@@ -30,7 +31,7 @@ class OfflineEvent:
             "TIMESTAMP_X": self.moment,
             "EVENT_NAME": self.name,
             "EVENT_DATA": self.data,
-            "EVENT_ADDITIONAL": False,
+            "EVENT_ADDITIONAL": {"user_id": str(self.user_id)} if self.user_id else False,
             "MESSAGE_ID": self.message_id,
         }
 
@@ -51,24 +52,33 @@ class OfflineQueue:
         self.handlers: list[Handler] = []
         self._clock = clock
         self._lock = threading.Lock()
-        self._rows: dict[str, OfflineEvent] = {}
+        self._rows: dict[int, OfflineEvent] = {}
+        self._waiting: dict[str, OfflineEvent] = {}
         self._pushed = 0
 
-    def push(self, name: str, data: dict[str, Any] | None = None) -> str:
-        """Queue an event such as ``ONCRMCONTACTUPDATE`` with ``{"FIELDS": {"ID": 82}}``."""
+    def push(self, name: str, data: dict[str, Any] | None = None, user_id: int = 0) -> str:
+        """
+        Queue an event such as ``ONCRMCONTACTUPDATE`` with ``{"FIELDS": {"ID": 82}}``.
+
+        The same event again updates the row, unless a process has reserved it.
+        """
         text = json.dumps([name.upper(), data or {}], sort_keys=True)
         message_id = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
         moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
         with self._lock:
+            if (waiting := self._waiting.get(message_id)) is not None:
+                waiting.moment, waiting.user_id = moment, user_id
+                return message_id
             self._pushed += 1
-            self._rows[message_id] = OfflineEvent(self._pushed, name.upper(), data or {}, moment, message_id)
+            row = OfflineEvent(self._pushed, name.upper(), data or {}, moment, message_id, user_id)
+            self._rows[row.id] = self._waiting[message_id] = row
         return message_id
 
-    def announce(self, kind: str, verb: str, record_id: int) -> None:
+    def announce(self, kind: str, verb: str, record_id: int, user_id: int) -> None:
         """Queue a change of a CRM record if an offline handler is registered for it."""
         name = f"ONCRM{kind}{verb}".upper()
         if any(handler.offline and handler.event == name for handler in self.handlers):
-            self.push(name, {"FIELDS": {"ID": str(record_id)}})
+            self.push(name, {"FIELDS": {"ID": str(record_id)}}, user_id)
 
     def reserved(self, process_id: str = "", failed: bool = False) -> list[OfflineEvent]:
         """Events reserved by a process (without an id: by none), oldest first."""
@@ -79,8 +89,22 @@ class OfflineQueue:
         with self._lock:
             return sorted(self._rows.values(), key=lambda row: row.id)
 
+    def reserve(self, rows: list[OfflineEvent], process_id: str) -> None:
+        """Reserve these events for a process."""
+        with self._lock:
+            for row in rows:
+                row.process_id = process_id
+                self._waiting.pop(row.message_id, None)
+
+    def fail(self, rows: list[OfflineEvent]) -> None:
+        """Return reserved events to the queue, marked as failed."""
+        for row in rows:
+            row.process_id, row.error = "", 1
+
     def remove(self, rows: list[OfflineEvent]) -> None:
         """Remove these events."""
         with self._lock:
             for row in rows:
-                self._rows.pop(row.message_id, None)
+                self._rows.pop(row.id, None)
+                if self._waiting.get(row.message_id) is row:
+                    del self._waiting[row.message_id]

@@ -47,12 +47,14 @@ class Behavior:
 
     ``rules`` says whether SORT and permissions follow the documentation or the server's code.
     With ``company_read_check`` a binding change is refused if it touches a company that the user may not
-    read, as in newer portals. ``utc_offset`` is the portal's time zone in hours.
+    read, as in newer portals. ``utc_offset`` is the portal's time zone in hours. ``offline_extended`` says
+    whether the plan allows to reserve offline events.
     """
 
     rules: Rules = "documented"
     company_read_check: bool = False
     utc_offset: float = 0.0
+    offline_extended: bool = True
 
 
 class State:
