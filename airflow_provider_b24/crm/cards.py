@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_provider_b24.crm.values import whole_number
 
+_ITEM_KINDS = {1: "lead", 2: "deal", 3: "contact", 4: "company", 7: "quote"}
 _KINDS = ("lead", "deal", "contact", "company")  # by entityTypeId, from 1
 
 
@@ -37,6 +38,22 @@ def card_path(method: str, params: Mapping[str, Any] | None, result: Any = None)
     if entity_type <= len(_KINDS):
         return _details(_KINDS[entity_type - 1], record_id)
     return f"/crm/type/{entity_type}/details/{record_id}/"
+
+
+def record_path(method: str, params: Mapping[str, Any] | None) -> str:
+    """
+    Return what records a method is about, as assets of a portal are named: ``crm/deal``, ``crm/item/177``.
+
+    :param method: name of the REST method.
+    :param params: its parameters.
+    """
+    words = method.lower().split(".")
+    if words[:2] == ["crm", "item"]:
+        given = {str(name).lower(): value for name, value in (params or {}).items()}
+        entity_type = _id(given.get("entitytypeid"))
+        if entity_type is not None:
+            return f"crm/{_ITEM_KINDS.get(entity_type, f'item/{entity_type}')}"
+    return "/".join(words[:-1]) if len(words) > 1 else words[0]
 
 
 def _details(kind: str, record_id: int) -> str:

@@ -87,8 +87,9 @@ def export_list(
     :param options: where and how rows are written.
     :param log: takes one line about the progress.
     :returns: ``path`` (or ``paths``, the first 20, and ``files``), ``rows``, ``columns`` (their number),
-        ``requests`` and ``seconds`` of all tries that ended in order, ``watermark``, the portal's time before
-        the first row was read, and ``timeline``, see ``rest.timeline.Meter``.
+        ``fields`` (their names and types), ``requests`` and ``seconds`` of all tries that ended in order,
+        ``watermark``, the portal's time before the first row was read, and ``timeline``, see
+        ``rest.timeline.Meter``.
     :raises Bitrix24InputError: bad parameters, or a path that cannot be written.
     :raises Bitrix24Error: the list cannot be read completely; nothing is at the path.
     """
@@ -279,7 +280,8 @@ class _Export:
         else:
             where = {"paths": [str(path) for path in paths[:MOST_PATHS]], "files": len(paths)}
         counts = {name: state[name] for name in ("requests", "seconds", "watermark", "timeline")}
-        return where | {"rows": rows, "columns": len(state["columns"])} | counts
+        fields = [[column["name"], column["type"]] for column in state["columns"]]
+        return where | {"rows": rows, "columns": len(fields), "fields": fields} | counts
 
     def _fingerprint(self) -> str:
         options = self._options

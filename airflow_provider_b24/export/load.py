@@ -78,7 +78,7 @@ def load_list(
     :param options: what is loaded.
     :param log: takes one line about the progress.
     :returns: ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their number),
-        ``added_columns`` (their names), ``requests, seconds, watermark``.
+        ``fields`` (their names and types), ``added_columns`` (their names), ``requests, seconds, watermark``.
     :raises Bitrix24InputError: the list is not read by id, or the table has no plain name.
     :raises Bitrix24Error: the list cannot be read completely.
     """
@@ -128,6 +128,7 @@ def _load(
         "written": counts[1],
         "deleted": deleted,
         "columns": len(columns),
+        "fields": [[table.names[column.name], column.type] for column in columns],
         "added_columns": added,
         "watermark": metadata.time,
     }

@@ -15,8 +15,8 @@ from airflow_provider_b24.connection_form import form_widgets, ui_field_behaviou
 from airflow_provider_b24.crm import contact_company, messages
 from airflow_provider_b24.crm.bindings import to_wire
 from airflow_provider_b24.crm.contact import Contact
-from airflow_provider_b24.errors import Bitrix24Error
-from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
+from airflow_provider_b24.rest.calls import Call, is_read
 from airflow_provider_b24.rest.redaction import without_frames
 
 if TYPE_CHECKING:
@@ -107,6 +107,21 @@ class Bitrix24Hook(BaseHook):
         """
         options: dict[str, Any] = {} if repeatable is None else {"repeatable": repeatable}
         return self._client.call(method, params, **options).result
+
+    def read(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """
+        Call a REST method that only reads and return its ``result``; of a list, the first page.
+
+        For code that must not write, such as an agent that chooses the method itself.
+
+        :param method: name of the method, e.g. ``crm.item.get``.
+        :param params: its parameters, JSON values.
+        :raises Bitrix24InputError: the method's name does not show that it only reads; nothing was sent.
+        """
+        call = Call(method, {} if params is None else params)
+        if not is_read(method):
+            raise Bitrix24InputError("this is not a method that only reads", method=method)
+        return self._perform(call)
 
     def batch(self, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
         """
@@ -222,7 +237,8 @@ class Bitrix24Hook(BaseHook):
         :param overlap: seconds by which reading begins before ``since``.
         :param delete_missing: whether rows of the table are deleted that are not in the list.
         :returns: ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their
-            number), ``added_columns`` (their names), ``requests, seconds, watermark``.
+            number), ``fields`` (their names and types), ``added_columns`` (their names), ``requests, seconds,
+            watermark``.
         :raises Bitrix24InputError: bad parameters, or a list that is not read by id.
         :raises Bitrix24Error: the list cannot be read completely; the table is as it was.
         """

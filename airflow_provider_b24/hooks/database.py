@@ -13,6 +13,19 @@ from airflow_provider_b24.export.load import Target
 from airflow_provider_b24.export.tables import DIALECTS, STANDARD
 
 
+def table_address(conn_id: str, table: str) -> tuple[str, str]:
+    """Return the namespace and the name of a table, as OpenLineage names it for this database."""
+    connection: Any = BaseHook.get_connection(conn_id)
+    hook: Any = connection.get_hook()
+    info = hook.get_openlineage_database_info(connection)
+    if info is None:  # this database's provider does not say
+        host = f"{connection.host or ''}:{connection.port}" if connection.port else connection.host or ""
+        return f"{connection.conn_type}://{host}", ".".join(filter(None, [connection.schema, table]))
+    schema = () if "." in table else (hook.get_openlineage_default_schema(),)
+    name = ".".join(filter(None, [info.database, *schema, table]))
+    return f"{info.scheme}://{info.authority}" if info.authority else info.scheme, name
+
+
 @contextmanager
 def open_target(conn_id: str, table: str) -> Iterator[Target]:
     """

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_b24.crm.cards import record_path
 from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24OperatingLimitError
 from airflow_provider_b24.operators.base import Bitrix24MethodOperator
+from airflow_provider_b24.operators.lineage import Data, file_data, fill_outlets, lineage, portal_data
 from airflow_provider_b24.operators.progress import push_timeline
 from airflow_provider_b24.operators.templated import parse_optional_mapping, parse_optional_text
 
@@ -18,10 +20,20 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.operators.lineage import Lineage
     from airflow_provider_b24.operators.templated import Templated
 
 
-class Bitrix24ExportOperator(Bitrix24MethodOperator):
+class _ListOperator(Bitrix24MethodOperator):
+    """What reads a list."""
+
+    def records(self) -> Data:
+        """What is read, for lineage."""
+        path = record_path(str(self.method), self.call_parameters())
+        return portal_data(self.hook.config.url, path)
+
+
+class Bitrix24ExportOperator(_ListOperator):
     """
     Write every row of a list method to a file: JSON lines, CSV or Parquet.
 
@@ -94,6 +106,7 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
         self.incremental: Any = incremental
         self.since: Any = since
         self.ids_path: Any = ids_path
+        self._written: tuple[int | None, Sequence[tuple[str, str]]] = (None, ())
         self.overlap = overlap
         self.rows_per_file = rows_per_file
         self.schema = schema
@@ -133,7 +146,20 @@ class Bitrix24ExportOperator(Bitrix24MethodOperator):
                 raise
             self._wait_until(error.retry_at.isoformat())
         self.log.info("%s rows of %s exported", f"{summary['rows']:,}", self.method)
+        self._written = (summary["rows"], [tuple(one) for one in summary.pop("fields")])
+        fill_outlets(context, summary)
         return push_timeline(self, context, summary)
+
+    def get_openlineage_facets_on_start(self) -> Lineage:
+        """Called by the OpenLineage provider, as is the next method."""
+        return self._lineage(None, ())
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Lineage:
+        return self._lineage(*self._written)
+
+    def _lineage(self, rows: int | None, fields: Sequence[tuple[str, str]]) -> Lineage:
+        output = file_data(parse_optional_text(self.output_path, "output_path") or "", rows, fields)
+        return lineage([self.records()], [output])
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
         """
@@ -165,7 +191,7 @@ def _owner(context: Context) -> str:
     return hashlib.sha256(repr(task).encode()).hexdigest()[:12]
 
 
-class Bitrix24ToSqlOperator(Bitrix24MethodOperator):
+class Bitrix24ToSqlOperator(_ListOperator):
     """
     Bring every row of a list method into a database table, in one transaction.
 
@@ -220,12 +246,29 @@ class Bitrix24ToSqlOperator(Bitrix24MethodOperator):
         self.types: Any = types
         self.incremental: Any = incremental
         self.since: Any = since
+        self._written: tuple[int | None, Sequence[tuple[str, str]]] = (None, ())
         self.overlap = overlap
         self.readable = readable
         self.delete_missing = delete_missing
 
     def run(self, context: Context) -> dict[str, Any]:
-        return since_watermark(self, context, self._load)
+        summary = since_watermark(self, context, self._load)
+        self._written = (summary["written"], [tuple(one) for one in summary.pop("fields")])
+        fill_outlets(context, summary)
+        return summary
+
+    def get_openlineage_facets_on_start(self) -> Lineage:
+        """Called by the OpenLineage provider, as is the next method."""
+        return self._lineage(None, ())
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Lineage:
+        return self._lineage(*self._written)
+
+    def _lineage(self, rows: int | None, fields: Sequence[tuple[str, str]]) -> Lineage:
+        from airflow_provider_b24.hooks.database import table_address
+
+        namespace, name = table_address(self.conn_id, self.table)
+        return lineage([self.records()], [Data(namespace, name, rows, fields)])
 
     def _load(self, field: str | None, since: str | None) -> dict[str, Any]:
         summary = self.hook.load(

@@ -15,6 +15,7 @@ from airflow_provider_b24.errors import (
     Bitrix24SyncError,
 )
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
+from airflow_provider_b24.operators.lineage import file_data, fill_outlets, lineage, portal_data
 from airflow_provider_b24.operators.progress import TaskProgress, push_timeline
 from airflow_provider_b24.operators.templated import parse_list, parse_optional_text
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
+    from airflow_provider_b24.operators.lineage import Lineage
     from airflow_provider_b24.operators.templated import Templated
 
 
@@ -102,6 +104,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         self.bindings_path: Any = bindings_path  # rendered by the time it is used, as the next two
         self.columns: Any = columns
         self.report_path: Any = report_path
+        self._written: int | None = None
         self.deferrable = deferrable
         self.max_wait = max_wait
         self.options = {
@@ -153,7 +156,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
                 **self.options,  # type: ignore[arg-type]  # checked there
             )
         except Bitrix24SyncError as error:
-            push_timeline(self, context, error.summary)
+            self._finish(context, error.summary)
             if self.do_xcom_push:
                 context["ti"].xcom_push(key="return_value", value=error.summary)
             raise
@@ -161,6 +164,27 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
             if not self.deferrable or error.retry_at is None:
                 raise
             self._wait_until(error.retry_at.isoformat(), progress)
+        return self._finish(context, summary)
+
+    def get_openlineage_facets_on_start(self) -> Lineage:
+        """Called by the OpenLineage provider, as is the next method."""
+        return self._lineage()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Lineage:
+        return self._lineage(self._written)
+
+    def _lineage(self, written: int | None = None) -> Lineage:
+        path = parse_optional_text(self.bindings_path, "bindings_path")
+        report = parse_optional_text(self.report_path, "report_path")
+        written = 0 if self.options["dry_run"] else written
+        contacts = portal_data(self.hook.config.url, "crm/contact", written)
+        outputs = [contacts] + ([] if report is None else [file_data(report)])
+        return lineage([] if path is None else [file_data(path)], outputs)
+
+    def _finish(self, context: Context, summary: dict[str, Any]) -> dict[str, Any]:
+        """Leave what others ask for: lineage, outlets, the report tab."""
+        self._written = summary["written"]
+        fill_outlets(context, summary)
         return push_timeline(self, context, summary)
 
     def _wait_until(self, moment: str, progress: TaskProgress) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from itertools import chain, islice
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from sqlalchemy import select
 
 from airflow_provider_b24.errors import Bitrix24ConfigError
 from airflow_provider_b24.files.rows import rows_of
@@ -40,38 +42,26 @@ app = FastAPI(
 )
 
 
+@dataclass(frozen=True)
 class TaskInstanceId:
-    """
-    Which task instance is shown; the permission above is checked for the same ``dag_id``.
+    """Which task instance is shown; ``map_index`` is -1 if its task is not mapped."""
 
-    :param map_index: Airflow leaves the placeholder as it is if the task is not mapped.
-    """
-
-    def __init__(
-        self,
-        dag_id: str,
-        run_id: str,
-        task_id: str,
-        map_index: Annotated[str, Query(pattern=r"^(-?\d{1,9}|\{MAP_INDEX\})$")] = "-1",
-    ) -> None:
-        self.dag_id = dag_id
-        self.run_id = run_id
-        self.task_id = task_id
-        self.map_index = -1 if map_index == "{MAP_INDEX}" else int(map_index)
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
 
     def stored(self, key: str) -> Any:
         """Return what its latest try stored in XCom; None if nothing."""
+        query = select(XComModel).filter_by(
+            dag_id=self.dag_id,
+            run_id=self.run_id,
+            task_id=self.task_id,
+            map_index=self.map_index,
+            key=key,
+        )
         with create_session() as session:
-            row = session.scalars(
-                XComModel.get_many(
-                    run_id=self.run_id,
-                    key=key,
-                    task_ids=self.task_id,
-                    dag_ids=self.dag_id,
-                    map_indexes=self.map_index,
-                    limit=1,
-                )
-            ).first()
+            row = session.scalars(query).first()
             return None if row is None else XComModel.deserialize_value(row)
 
     def rows(self, after: int = 0) -> Iterator[tuple[int, Any]]:
@@ -98,7 +88,23 @@ class TaskInstanceId:
             raise HTTPException(404, "The API server cannot read the report.") from None
 
 
-Instance = Annotated[TaskInstanceId, Depends()]
+# A function: the FastAPI of Airflow 3.0 and 3.1 cannot read the annotations of a class.
+def asked_instance(
+    dag_id: str,
+    run_id: str,
+    task_id: str,
+    map_index: Annotated[str, Query(pattern=r"^(-?\d{1,9}|\{MAP_INDEX\})$")] = "-1",
+) -> TaskInstanceId:
+    """
+    Return the task instance that the address names; the permission above is checked for the same ``dag_id``.
+
+    :param map_index: Airflow leaves the placeholder as it is if the task is not mapped.
+    """
+    index = -1 if map_index == "{MAP_INDEX}" else int(map_index)
+    return TaskInstanceId(dag_id, run_id, task_id, index)
+
+
+Instance = Annotated[TaskInstanceId, Depends(asked_instance)]
 
 
 @app.get("/")

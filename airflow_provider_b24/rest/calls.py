@@ -61,6 +61,12 @@ def is_repeatable(method: str) -> bool:
     return "get" in others or others[:2] == ["crm", "enum"]
 
 
+def is_read(method: str) -> bool:
+    """Whether a method only reads, as far as its name shows; ``batch`` may hold anything."""
+    name = method.lower()
+    return is_repeatable(name) and _REPLACES.fullmatch(name) is None
+
+
 def consumes(method: str) -> bool:
     """Whether this is a read that deletes what it returns."""
     return method.lower() in _CONSUMING_READS

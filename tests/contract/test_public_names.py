@@ -41,6 +41,7 @@ OPERATORS = {
         "report_path": None,
         "dry_run": False,
         "undo": False,
+        "apply_plan": False,
         "delimiter": None,
         "encoding": None,
         "ignore_extra_columns": False,
@@ -92,6 +93,7 @@ HOOK_METHODS = {
     "call": "(method, params=None, *, repeatable=None)",
     "batch": "(calls, halt=False)",
     "iterate": "(method, params=None)",
+    "read": "(method, params=None)",
     "load": (
         "(method, params=None, *, conn_id, table, readable=False, types=None, incremental=None, since=None, "
         "overlap=300.0, delete_missing=False)"
@@ -110,7 +112,7 @@ HOOK_METHODS = {
     "sync_contact_companies": (
         "(wanted, *, mode='diff', allow_empty=False, check_companies=True, max_failures=0, report_path=None, "
         "dry_run=False, columns=None, delimiter=None, encoding=None, ignore_extra_columns=False, "
-        "allow_no_rows=False, undo=False, progress=None)"
+        "allow_no_rows=False, undo=False, apply_plan=False, progress=None)"
     ),
     "send_message": "(text, *, dialog_id=None, user_id=None)",
     "test_connection": "()",
@@ -156,6 +158,7 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "max_failures",
         "dry_run",
         "undo",
+        "apply_plan",
         "delimiter",
         "encoding",
         "ignore_extra_columns",

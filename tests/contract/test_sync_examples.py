@@ -1,6 +1,7 @@
 """The examples of syncs and exports do in the sandbox what they promise, also when they fail."""
 
 import json
+from functools import partial
 
 import pytest
 
@@ -91,6 +92,49 @@ def test_a_plan_with_a_missing_company_fails_before_anybody_is_asked(run_example
     run = run_example("example_approval", state="failed", **APPROVED)
     assert run.states["approve"] == "upstream_failed"
     assert not portal.writes
+
+
+def scripted(tool, arguments):
+    """A language model that calls one tool, and answers with what it returned."""
+    from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart, ToolReturnPart
+    from pydantic_ai.models.function import FunctionModel
+
+    def model(messages, info):
+        returned = [
+            part.content for one in messages for part in one.parts if isinstance(part, ToolReturnPart)
+        ]
+        part = TextPart(f"Companies: {returned[0]}") if returned else ToolCallPart(tool, arguments)
+        return ModelResponse(parts=[part])
+
+    return FunctionModel(model)
+
+
+@pytest.fixture
+def run_agent_example(run_example, mocker, monkeypatch):
+    pytest.importorskip("airflow.providers.common.ai", reason="needs apache-airflow-providers-common-ai")
+    from airflow.providers.common.ai.hooks.pydantic_ai import PydanticAIHook
+
+    monkeypatch.setenv("AIRFLOW_CONN_PYDANTICAI_DEFAULT", '{"conn_type": "pydanticai"}')
+
+    def run(tool, arguments, *words, **options):
+        mocker.patch.object(PydanticAIHook, "get_conn", autospec=True, return_value=scripted(tool, arguments))
+        return run_example(*words, **options)
+
+    return run
+
+
+def test_an_agent_answers_with_data_of_the_portal(run_agent_example, portal):
+    run_example = partial(run_agent_example, "bitrix24_get_contact_companies", {"contact_id": 82})
+    run = run_example("example_agent")
+    assert "COMPANY_ID" in run.returned("answer")
+    assert not portal.writes
+
+
+def test_an_agent_that_asks_for_a_write_fails(run_agent_example, portal):
+    arguments = {"method": "crm.item.update", "params": {"id": 82}}
+    run_example = partial(run_agent_example, "bitrix24_read", arguments)
+    run_example("example_agent", state="failed")
+    assert portal.requests == 0
 
 
 def test_a_file_reaches_the_portal_and_leaves_a_report(run_example, portal, tmp_path):

@@ -95,7 +95,16 @@ def test_the_summary_is_small_and_tells_the_portal_s_time_before_the_first_row(e
     before = clock.now()
     deals.latency = 0.5
     summary, path = export("deals.jsonl")
-    assert summary.keys() == {"path", "rows", "columns", "requests", "seconds", "watermark", "timeline"}
+    assert summary.keys() == {
+        "path",
+        "rows",
+        "columns",
+        "requests",
+        "seconds",
+        "watermark",
+        "timeline",
+        "fields",
+    }
     assert summary["path"] == str(path)
     assert summary["requests"] == deals.requests == 3
     assert summary["seconds"] == 1.5
