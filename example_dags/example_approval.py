@@ -5,7 +5,6 @@ A contact that somebody changes in the CRM after the plan was made is skipped, a
 
 import os
 import tempfile
-from datetime import timedelta
 
 from airflow.providers.common.compat.sdk import dag, task
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -41,7 +40,6 @@ def example_approval():
         subject="Change the companies of contacts in Bitrix24?",
         body=SUMMARY,
         notifiers=Bitrix24Notifier("A sync waits for your approval: {{ dag.dag_id }}", user_id=1),
-        response_timeout=timedelta(hours=24),
     )
 
     apply = SyncContactCompaniesOperator(

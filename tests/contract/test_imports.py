@@ -49,7 +49,7 @@ LIBRARIES = {
     "export.formats": {"msgspec", "pyarrow"},
     "hooks.token_store": {"cryptography"},  # Airflow's own, for values encrypted with its Fernet key
     "triggers.threads": {"asgiref"},  # Airflow's own, for threads that may ask the triggerer
-    "plugins.api": {"fastapi"},  # Airflow's own, and only its API server imports this module
+    "plugins.api": {"fastapi", "sqlalchemy"},  # Airflow's own, and only its API server imports this module
     "connection_form": {"wtforms", "flask_appbuilder", "flask_babel"},
     "sandbox.pytest_plugin": {"pytest"},
 }

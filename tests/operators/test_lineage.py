@@ -60,17 +60,16 @@ OUTLETS = """
 
 @pytest.mark.airflow
 def test_the_event_of_an_outlet_has_the_counts(run_dag, bitrix24_conn):
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_1_PLUS
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
+    if not AIRFLOW_V_3_1_PLUS:
+        pytest.skip("dag.test() of older Airflow knows no assets")
     assert run_dag(OUTLETS).state == "success"
     with create_session() as session:
-        names = {
-            row[0] for row in session.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
-        }
-        table = "asset_event" if "asset_event" in names else "dataset_event"
-        query = text(f"SELECT extra FROM {table} WHERE source_dag_id = 'outlets' ORDER BY id DESC LIMIT 1")
-        extra = session.execute(query).scalar()
+        query = "SELECT extra FROM asset_event WHERE source_dag_id = 'outlets' ORDER BY id DESC LIMIT 1"
+        extra = session.execute(text(query)).scalar()
     extra = json.loads(extra) if isinstance(extra, str) else extra
     assert (extra["contacts"], extra["written"], extra["unchanged"]) == (2, 1, 1)
 

@@ -1,7 +1,6 @@
 """A real Airflow: a plan is approved or rejected by a person, and then written or not."""
 
 import time
-from importlib.util import find_spec
 
 import pytest
 
@@ -9,8 +8,7 @@ from airflow_provider_b24.sandbox import PortalServer, seeded_portal
 from tests.contract.test_examples import EXAMPLES, companies
 from tests.faults.real_airflow import RealAirflow, wait_for
 
-if not find_spec("airflow.providers.standard.operators.hitl"):
-    pytest.skip("Airflow asks people since 3.1", allow_module_level=True)
+pytest.importorskip("airflow.sdk.execution_time.hitl", reason="Airflow asks people since 3.1")
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 DAG = "example_approval"
