@@ -111,7 +111,7 @@ class Converter:
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        self._casts: list[tuple[str, type, Callable[[Any], Any]]] = []
+        self._casts: list[tuple[str, type, Callable[[str], Any], Callable[[Any], Any]]] = []
         for column in columns:
             if column.type in _CASTS:
                 self._casts.append((column.name, *_CASTS[column.type]))
@@ -122,22 +122,24 @@ class Converter:
 
         :raises Bitrix24Error: a value does not fit its column.
         """
-        for name, kind, cast in self._casts:
-            for row in rows:
-                value = row.get(name)
-                if type(value) is kind or value is None:
-                    continue
-                try:
-                    row[name] = None if value == "" else cast(value)
-                except (TypeError, ValueError, KeyError, OverflowError):
-                    raise _misfit(name, kind, value) from None
+        for name, kind, of_text, of_other in self._casts:
+            value: Any = None
+            try:
+                for row in rows:
+                    value = row.get(name)
+                    if type(value) is str:
+                        row[name] = of_text(value) if value else None
+                    elif type(value) is not kind and value is not None:
+                        row[name] = of_other(value)
+            except (TypeError, ValueError, KeyError, OverflowError):
+                raise _misfit(name, kind, value) from None
 
 
 def _to_int(value: Any) -> int | None:
     if value is False:  # PHP's way to say that there is none
         return None
     number = int(value)
-    if number != float(value):
+    if number != value:
         raise ValueError
     return number
 
@@ -150,10 +152,10 @@ def _to_bool(value: Any) -> bool:
     return _FLAGS[str(value)]
 
 
-_CASTS: dict[Type, tuple[type, Callable[[Any], Any]]] = {
-    "integer": (int, _to_int),
-    "number": (float, _to_float),
-    "boolean": (bool, _to_bool),
+_CASTS: dict[Type, tuple[type, Callable[[str], Any], Callable[[Any], Any]]] = {
+    "integer": (int, int, _to_int),
+    "number": (float, float, _to_float),
+    "boolean": (bool, _to_bool, _to_bool),
 }
 
 

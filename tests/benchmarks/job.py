@@ -10,21 +10,24 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 METHOD = "crm.contact.company.items.set"
 BATCH = 50
 COMPANIES = 50
+LIST = "crm.deal.list"
+SELECT = ["ID", "TITLE", "OPPORTUNITY", "STAGE_ID", "DATE_MODIFY"]
 
 
 @dataclass(frozen=True)
 class Job:
     """
-    Set the companies of contacts ``first`` to ``last`` of one portal.
+    Set the companies of contacts ``first`` to ``last`` of one portal, or read all rows of a list.
 
-    ``options`` are extra fields of our connection, ``file`` holds the contacts where a sync is to read them.
+    ``options`` are extra fields of our connection. ``file`` holds the contacts where a sync is to read them,
+    or takes the rows of an export; ``since`` is the time after which an export reads changes.
     """
 
     host: str
@@ -35,6 +38,7 @@ class Job:
     last: int
     options: dict[str, Any]
     file: str
+    since: str = ""
 
     @property
     def webhook(self) -> str:
@@ -65,7 +69,8 @@ def carry_out(prepare: Callable[[Job], Callable[[], Any]]) -> None:
     """
     Run the client: ``prepare`` builds it from the job and returns the work that is measured.
 
-    The work may return a mapping, which becomes part of the result.
+    The work may return a mapping, which becomes part of the result, or a function that returns one and is
+    called when time and memory have been measured.
     """
     job = Job(**json.loads(sys.stdin.readline()))
     work = prepare(job)
@@ -82,8 +87,8 @@ def carry_out(prepare: Callable[[Job], Callable[[], Any]]) -> None:
         "cpu": cpu_seconds() - cpu,
         "peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
         "died": died,
-        "said": said,
     }
+    result["said"] = said() if callable(said) else said
     print(json.dumps(result), flush=True)
     os._exit(bool(died))  # a client that died may have threads that wait for ever
 
@@ -92,3 +97,9 @@ def cpu_seconds() -> float:
     """User and system seconds of this process so far."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+def count_rows(rows: Iterable[Any]) -> dict[str, int]:
+    """How many rows were read, and how many different ids they have."""
+    ids = [int(row["ID"]) for row in rows]
+    return {"rows": len(ids), "ids": len(set(ids))}

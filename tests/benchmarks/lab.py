@@ -29,6 +29,7 @@ ROOT = HERE.parent.parent
 USER, CODE = 1, "bench0" + secrets.token_hex(6)
 STOPPED = "stopped at the time cap"
 START_SECONDS = 60  # for a client to import what it needs
+CHANGED_SINCE = "2025-06-01T00:00:00+00:00"  # rows of the sandbox are older, except those that were changed
 BUCKET = {"capacity": 50, "drain": 2.0}
 
 
@@ -51,6 +52,9 @@ class Load:
     :param options: extra fields of our connection.
     :param script: a script in this folder in place of the client's own.
     :param file: whether the contacts come from a file.
+    :param rows: rows of a list that is read, in place of contacts that are written.
+    :param changed: one row in so many was changed, and only those are read; 0: all rows.
+    :param output: name of the file that an export writes.
     """
 
     writes: int = 2000
@@ -59,11 +63,19 @@ class Load:
     options: Mapping[str, Any] = field(default_factory=dict)
     script: str = ""
     file: bool = False
+    rows: int = 0
+    changed: int = 0
+    output: str = ""
 
     @property
     def total(self) -> int:
         """Writes of all processes together."""
         return self.writes * self.processes
+
+    @property
+    def wanted(self) -> int:
+        """What has to be there in the end: contacts with their companies, or rows in the client's hands."""
+        return self.rows // (self.changed or 1) or self.total
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ class Lab:
         """Give each process its share of the load on a fresh portal, and let all start at once."""
         with self._portal(load) as portal:
             host = portal.ask(None)["host"]
-            file = self._write_contacts(load.total) if load.file else ""
+            file = self._file(load)
             clients = [
                 self._start(client, load, host, first=first, file=str(file))
                 for first in range(1, load.total, load.writes)
@@ -126,7 +138,9 @@ class Lab:
             "code": CODE,
             "certificate": str(self.certificate),
             "key": str(self.key),
-            "contacts": load.total,
+            "contacts": 0 if load.rows else load.total,
+            "deals": load.rows,
+            "changed": load.changed,
             "companies": COMPANIES,
             **load.portal,
         }
@@ -136,6 +150,11 @@ class Lab:
             yield process
         finally:
             process.kill()
+
+    def _file(self, load: Load) -> str | Path:
+        if load.output:
+            return self.folder / load.output
+        return self._write_contacts(load.total) if load.file else ""
 
     def _write_contacts(self, count: int) -> Path:
         path = self.folder / f"{count}.jsonl"
@@ -153,7 +172,8 @@ class Lab:
             "NO_PROXY": "127.0.0.1",
             "PYTHONPATH": str(ROOT),
         }
-        process = Process([client.python, HERE / (load.script or client.script)], environment, self.folder)
+        script = load.script or (client.script.replace("client_", "read_") if load.rows else client.script)
+        process = Process([client.python, HERE / script], environment, self.folder)
         process.tell(
             {
                 "host": host,
@@ -164,6 +184,7 @@ class Lab:
                 "last": first + load.writes - 1,
                 "options": dict(load.options),
                 "file": file,
+                "since": CHANGED_SINCE if load.changed else "",
             }
         )
         return process
@@ -266,8 +287,8 @@ def summary(load: Load, seen: Mapping[str, Any], said: Sequence[Mapping[str, Any
     first, last = seen["first_request"], seen["last_request"]
     return Result(
         processes=load.processes,
-        wanted=load.total,
-        right=seen["right"],
+        wanted=load.wanted,
+        right=right_rows(heard) if load.rows else seen["right"],
         requests=seen["requests"],
         refused=seen["refused"],
         connections=seen["connections"],
@@ -279,6 +300,12 @@ def summary(load: Load, seen: Mapping[str, Any], said: Sequence[Mapping[str, Any
         writes=seen["writes"],
         batches=seen["batches"],
     )
+
+
+def right_rows(heard: Sequence[Mapping[str, Any]]) -> int:
+    """How many rows were read; none if one of them came twice."""
+    said = [one["said"] for one in heard if one["said"]]
+    return sum(one["ids"] for one in said) if all(one["ids"] == one["rows"] for one in said) else 0
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

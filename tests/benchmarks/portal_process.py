@@ -29,16 +29,23 @@ def main() -> None:
         for line in sys.stdin:
             question = json.loads(line)
             seen = stats(portal, server.connections)
-            say(seen | {"right": right_contacts(portal, question["last"]), "batches": batches})
+            right = right_contacts(portal, question["last"]) if settings["contacts"] else 0
+            say(seen | {"right": right, "batches": batches})
 
 
 def make_portal(settings: dict[str, Any]) -> Portal:
     """The portal that the settings describe; nothing is journalled, so that it is fast."""
     portal = Portal()
     portal.add_webhook(settings["user"], settings["code"])
-    portal.add_generated(contacts=settings["contacts"], companies=settings["companies"])
+    portal.add_generated(
+        contacts=settings["contacts"], companies=settings["companies"], deal=settings["deals"]
+    )
+    if settings["changed"]:
+        for deal_id in range(settings["changed"], settings["deals"] + 1, settings["changed"]):
+            portal.update_record("deal", deal_id, COMMENTS="changed")
     portal.journal_limit = 0
     portal.latency = settings.get("latency", 0.0)
+    portal.command_latency = settings.get("command_latency", 0.0)
     if "bucket" in settings:
         portal.bucket = Bucket(**settings["bucket"])
     if "operating" in settings:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from environments import OWN, PEERS, PLAIN
 from lab import STOPPED, Result
-from scenarios import BASELINE, Results, Scenario, cpu_per_contact, extra_memory
+from scenario import BASELINE, Results, Scenario, cpu_per_contact, extra_memory
 
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 COLUMNS = [OWN.name, *(peer.name for peer in PEERS)]
@@ -36,8 +36,12 @@ class Row:
         result = self.results.get(name)
         if result is None:
             return ""
+        load = self.scenario.load
         if not result.is_whole:
-            return loss(result)
+            return loss(result, "read" if load.rows else "written")
+        if load.rows and not self.scenario.least:
+            memory = f", {extra_memory(self.results):+.0f} MB" if BASELINE in self.results else ""
+            return f"{result.seconds:.2f} s, CPU {result.cpu:.2f} s, {requests(result)}{memory}"
         if BASELINE in self.results:
             more, ratio = extra_memory(self.results), cpu_per_contact(self.results)
             return f"{more:+.0f} MB, CPU {ratio:.2f}x per contact, {result.seconds:.0f} s"
@@ -54,7 +58,8 @@ class Row:
     def least(self) -> str:
         """The least possible."""
         if self.scenario.least:
-            return f"{self.scenario.least:g} s, {-(-self.scenario.load.total // 50)} requests"
+            load = self.scenario.load
+            return f"{self.scenario.least:g} s, {-(-load.wanted // (2500 if load.rows else 50))} requests"
         if PLAIN.name in self.results:
             return f"CPU {self.results[PLAIN.name].cpu:.2f} s, 40 requests, 1 connection (plain loop)"
         return ""
@@ -68,16 +73,16 @@ class Row:
         ]
 
 
-def loss(result: Result) -> str:
-    """How a client that did not write everything ended."""
-    written = f"{result.right:,} of {result.wanted:,} written"
+def loss(result: Result, verb: str = "written") -> str:
+    """How a client that did not do everything ended."""
+    done = f"{result.right:,} of {result.wanted:,} {verb}"
     if not result.died:
-        return f"skipped rows: {written}"
+        return f"skipped rows: {done}"
     if all(how == STOPPED for how in result.died):
-        return f"not finished in time: {written}"
+        return f"not finished in time: {done}"
     if result.processes > 1:
-        return f"{len(result.died)} of {result.processes} processes failed: {written}"
-    return f"failed: {written}"
+        return f"{len(result.died)} of {result.processes} processes failed: {done}"
+    return f"failed: {done}"
 
 
 def requests(result: Result) -> str:
@@ -153,7 +158,8 @@ def bar(row: Row, name: str, result: Result, top: int) -> list[str]:
     """One client's bar, or what became of it."""
     label = text(LABEL - 6, top + 11, TITLES[name], anchor="end")
     if not result.is_whole:
-        return [label, text(LABEL, top + 11, loss(result), fill="#b91c1c")]
+        how = loss(result, "read" if row.scenario.load.rows else "written")
+        return [label, text(LABEL, top + 11, how, fill="#b91c1c")]
     ratio = row.scenario.seconds(result) / row.scenario.least
     width = (WIDTH - LABEL - 150) * min(ratio, LONGEST) / LONGEST
     return [

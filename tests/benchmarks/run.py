@@ -18,7 +18,8 @@ from statistics import median_low
 import report
 from environments import OWN, PEERS, PLAIN, NoEnvironment, make_client
 from lab import HERE, ROOT, Client, Lab, Load, Result, open_lab
-from scenarios import BASELINE, SCENARIOS, Scenario
+from scenario import BASELINE, Scenario
+from scenarios import SCENARIOS
 
 PICTURE = HERE / "results.svg"
 
