@@ -148,7 +148,8 @@ def wait_until_healthy(airflow: subprocess.Popen[bytes], port: int, log: Path) -
 
 def stop(airflow: subprocess.Popen[bytes]) -> None:
     """Interrupt standalone, which stops what it started, then kill whatever is left of its process group."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave processes behind
+    for again in (signal.SIGINT, signal.SIGTERM):  # a second one would leave processes behind
+        signal.signal(again, signal.SIG_IGN)
     airflow.send_signal(signal.SIGINT)
     with contextlib.suppress(subprocess.TimeoutExpired):
         airflow.wait(STOP_SECONDS)
