@@ -107,7 +107,7 @@ class Range:
     A range of ids and how far it is read.
 
     :param after: the last id read.
-    :param upto: the range's last id; None for an open range, which ends with a page that is not full.
+    :param upto: the range's last id; None for an open range.
     :param expected: how many rows are still to come; None if unknown.
     :param count: whether the next page is to be counted.
     """
@@ -128,7 +128,7 @@ class Range:
             return 1
         if self.expected is None:
             return self.commands * GROWTH
-        return -(-self.expected // PAGE) if self.upto is not None else self.expected // PAGE + 1
+        return max(1, -(-self.expected // PAGE)) if self.upto is not None else self.expected // PAGE + 1
 
     def take(self, rows: Sequence[Any], last: int) -> None:
         """Append a page that is not empty."""
@@ -139,14 +139,19 @@ class Range:
             self.expected -= len(rows)
 
     def close(self, full: bool) -> None:
-        """End the range after a page if that was the last, and have the rest counted if that is in doubt."""
+        """
+        End the range after a page if that was the last, and have the rest counted if that is in doubt.
+
+        Only a page that is not full ends it, or the range's last id. That all counted rows were read does
+        not: other rows may have come into the filter since, and pushed some of the counted ones back.
+        """
         if not full:
             missing = self.expected is not None and self.expected > 0
             self.count, self.ended = missing, not missing
-        elif self.expected is not None and self.expected <= 0:
-            self.ended = self.upto is not None
-            if self.expected < 0:
-                self.expected = None  # more rows than were counted: they are new, or the count is wrong
+        elif self.upto is not None and self.after == self.upto:
+            self.ended = True
+        elif self.expected is not None and self.expected < 0:
+            self.expected = None  # more rows than were counted: they are new, or the count is wrong
 
 
 class KeysetReader:

@@ -1,5 +1,6 @@
 """Lists of the imitation portal: every row once, in order, with as few requests as the portal allows."""
 
+import random
 import time
 
 import pytest
@@ -246,3 +247,24 @@ def test_rows_that_come_and_go_meanwhile_make_no_other_row_be_lost(make_portal, 
             portal.add_contact()
     assert ids == sorted(set(ids))
     assert {one for one in range(1, 3_001) if one in portal.contacts} <= set(ids)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_that_come_into_the_filter_push_no_other_row_out_of_a_range(clock, make_client, seed):
+    rng = random.Random(seed)  # noqa: S311 - a schedule, not a secret
+    portal = Portal(clock=clock.now, sleep=clock.sleep)
+    portal.add_webhook(user_id=1, code=CODE)
+    portal.add_generated(deal=20_000)
+    for number in range(1, 20_001, 2):
+        portal.update_record("deal", number, STAGE_ID="WON")
+    portal.command_latency = 0.05  # so slow that ranges are read side by side
+
+    def win_more(entry):
+        for _ in range(rng.randint(0, 60)):
+            portal.update_record("deal", 2 * rng.randint(1, 10_000), STAGE_ID="WON")
+
+    portal.on_request = win_more
+    params = {"entityTypeId": 2, "select": ["id"], "filter": {"stageId": "WON"}}
+    ids = [row["id"] for row in make_client(portal=portal).pages("crm.item.list", params)]
+    assert ids == sorted(set(ids))
+    assert set(range(1, 20_001, 2)) - set(ids) == set()
