@@ -17,7 +17,7 @@ from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.export.columns import Column, Converter, find_columns, parse_fields, parse_types
 from airflow_provider_b24.export.formats import find_format
 from airflow_provider_b24.export.metadata import read_metadata
-from airflow_provider_b24.export.pieces import Pieces
+from airflow_provider_b24.export.pieces import Piece, Pieces
 from airflow_provider_b24.export.progress import ExportProgress
 from airflow_provider_b24.export.publish import publish, write_schema
 from airflow_provider_b24.export.readable import Readable, name_columns, read_names
@@ -114,7 +114,9 @@ class _Export:
         self._log = log
         self._format = find_format(options.path.name, options.format)
         self._by_id = is_read_by_id(method, params)
-        self._pieces = Pieces(options.path, options.owner or secrets.token_hex(6))
+        # Only rows in the order of their ids can be joined with those of another try.
+        content = self._fingerprint()[:12] if self._by_id else secrets.token_hex(6)
+        self._pieces = Pieces(options.path, options.owner or secrets.token_hex(6), content)
         self._readable = Readable({})
         self._meter = Meter(client)
 
@@ -123,7 +125,7 @@ class _Export:
         self._meter.resume(state["requests"], state["seconds"], state["timeline"])
         self._readable = Readable(state["names"])
         try:
-            self._read(state)
+            chain = self._read(state)
         except Bitrix24Error as error:
             self._count(state)
             if error.temporary:
@@ -131,7 +133,6 @@ class _Export:
             else:
                 self._pieces.clear()
             raise
-        chain = self._pieces.chain()
         columns = _columns_of(state)
         options = self._options
         paths = publish(options.path, self._format, chain, columns, options.rows_per_file is not None)
@@ -174,8 +175,8 @@ class _Export:
         chosen = {name: one for name, one in fields.items() if not select or "*" in select or name in select}
         return read_names(self._client, self._method, self._params, chosen, self._log)
 
-    def _read(self, state: dict[str, Any]) -> None:
-        """Read the rows that no piece has yet, and write them into pieces."""
+    def _read(self, state: dict[str, Any]) -> list[Piece]:
+        """Read the rows that no piece has yet, and write them into pieces; return all pieces."""
         chain = self._pieces.chain()
         after = chain[-1].last if chain else 0
         done = sum(piece.rows for piece in chain)
@@ -191,6 +192,7 @@ class _Export:
             progress.tell(done)
             self._count(state, done)
         state.setdefault("columns", self._find_columns([], state, added))
+        return self._pieces.chain_up_to(after)
 
     def _write_piece(
         self, rows: Iterator[dict[str, Any]], after: int, added: str, columns: Sequence[Column]

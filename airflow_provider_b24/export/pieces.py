@@ -2,7 +2,8 @@
 Finished pieces of an export beside its path: what a later try finds and does not read again.
 
 A piece's name says which ids it covers. Pieces are joined by these ids, each beginning where the one before
-ended, so that two tries which overlap leave no row out and none twice.
+ended, so that two tries which overlap leave no row out and none twice. The try that ends first deletes the
+pieces of both: the other one fails, and a later try reads the list again.
 """
 
 from __future__ import annotations
@@ -39,12 +40,14 @@ class Pieces:
 
     :param path: the path of the export.
     :param owner: whose they are: tries of one task share it, nobody else does.
+    :param content: short text for what is exported: only pieces with the same content are joined.
     """
 
-    def __init__(self, path: StoragePath, owner: str) -> None:
+    def __init__(self, path: StoragePath, owner: str, content: str) -> None:
         self._path = path
         self._prefix = f"{path.name}.{owner}."
-        self._pattern = re.compile(re.escape(self._prefix) + r"(\d+)-(\d+)\.(\d+)\.piece")
+        self._piece_prefix = f"{self._prefix}{content}."
+        self._pattern = re.compile(re.escape(self._piece_prefix) + r"(\d+)-(\d+)\.(\d+)\.piece")
 
     def load_state(self) -> dict[str, Any] | None:
         """Return what an earlier try noted, or None."""
@@ -63,19 +66,36 @@ class Pieces:
             file.write(json.dumps(state).encode())
 
     def chain(self) -> list[Piece]:
-        """Return the finished pieces, each beginning where the one before ended."""
-        starts: dict[int, Piece] = {}
-        for piece in self._found():
-            if piece.last > starts.get(piece.after, piece).last or piece.after not in starts:
-                starts[piece.after] = piece
+        """Return the finished pieces that reach farthest, each beginning where the one before ended."""
+        ending_at: dict[int, Piece] = {}
+        for piece in sorted(self._found()):
+            if piece.after == 0 or piece.after in ending_at:
+                ending_at[piece.last] = piece
         chain: list[Piece] = []
-        while (after := chain[-1].last if chain else 0) in starts:
-            chain.append(starts.pop(after))
+        position = max(ending_at, default=0)
+        while position:
+            chain.insert(0, ending_at[position])
+            position = chain[0].after
+        return chain
+
+    def chain_up_to(self, last: int) -> list[Piece]:
+        """
+        Return the chain of a try that has read its list up to an id.
+
+        :raises Bitrix24Error: the chain ends before it, because another try has deleted pieces.
+        """
+        chain = self.chain()
+        if (chain[-1].last if chain else 0) < last:
+            raise _lost(self._path)
         return chain
 
     @contextmanager
     def new(self) -> Iterator[NewPiece]:
-        """Open a new piece. It is kept if ``finish`` was called, even if an error of the portal follows."""
+        """
+        Open a new piece. It is kept if ``finish`` was called, even if an error of the portal follows.
+
+        :raises Bitrix24Error: another try has deleted it.
+        """
         make_folder(self._path)
         scratch = self._path.with_name(f"{self._prefix}{secrets.token_hex(6)}.tmp")
         piece = NewPiece()
@@ -90,7 +110,8 @@ class Pieces:
                         failure = error
                 if piece.span is not None:
                     after, last, rows = piece.span
-                    scratch.replace(scratch.with_name(f"{self._prefix}{after}-{last}.{rows}.piece"))
+                    with still_there(self._path):
+                        scratch.replace(scratch.with_name(f"{self._piece_prefix}{after}-{last}.{rows}.piece"))
                     kept = True
             finally:
                 if not kept:
@@ -134,3 +155,25 @@ class NewPiece:
     def finish(self, after: int, last: int, rows: int) -> None:
         """Keep the piece once it is closed."""
         self.span = after, last, rows
+
+
+@contextmanager
+def still_there(path: StoragePath) -> Iterator[None]:
+    """
+    Use a file that another try of the same export may have deleted.
+
+    :param path: the path of the export.
+    :raises Bitrix24Error: it has.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise _lost(path) from None
+
+
+def _lost(path: StoragePath) -> Bitrix24Error:
+    return Bitrix24Error(
+        f"the rows saved beside {path} are gone: another try of this export has ended or begun",
+        temporary=True,
+        advice="Try again: the list is read from the beginning.",
+    )

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from airflow_provider_b24.export.columns import Column
 from airflow_provider_b24.export.formats import Format
-from airflow_provider_b24.export.pieces import Piece
+from airflow_provider_b24.export.pieces import Piece, still_there
 from airflow_provider_b24.files.paths import StoragePath
 from airflow_provider_b24.files.writer import whole_file
 
@@ -29,7 +29,8 @@ def publish(
         return [path]
     paths = [_numbered(path, number + 1) for number in range(max(1, len(chain)))]
     for piece, target in zip(chain, paths, strict=False):
-        piece.path.replace(target)
+        with still_there(path):
+            piece.path.replace(target)
     if not chain:
         _join(paths[0], format_, chain, columns)
     _remove_later(path, len(paths))
@@ -46,14 +47,16 @@ def write_schema(path: StoragePath, about: Mapping[str, Any], columns: Sequence[
 def _join(path: StoragePath, format_: Format, chain: Sequence[Piece], columns: Sequence[Column]) -> None:
     with whole_file(path) as file:
         if chain:
-            format_.join(_opened(chain), file, columns)
+            format_.join(_opened(path, chain), file, columns)
         else:
             format_.writer(file, columns).close()
 
 
-def _opened(chain: Iterable[Piece]) -> Iterator[BinaryIO]:
+def _opened(path: StoragePath, chain: Iterable[Piece]) -> Iterator[BinaryIO]:
     for piece in chain:
-        with piece.path.open("rb") as file:
+        with still_there(path):
+            file = piece.path.open("rb")
+        with file:
             yield file
 
 

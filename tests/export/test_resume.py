@@ -2,11 +2,13 @@
 
 import gzip
 import random
+from contextlib import suppress
 
 import pytest
 
 from airflow_provider_b24.errors import (
     Bitrix24AuthError,
+    Bitrix24Error,
     Bitrix24OperatingLimitError,
     Bitrix24TransportError,
 )
@@ -130,12 +132,85 @@ def test_a_portal_that_is_down_leaves_the_path_untouched(export, deals, make_cli
 
 
 def test_pieces_of_tries_that_overlap_are_joined_by_their_ids(tmp_path):
-    pieces = Pieces(tmp_path / "deals.jsonl", "task")
+    pieces = Pieces(tmp_path / "deals.jsonl", "task", "all")
     for after, last in [(0, 10), (10, 20), (0, 12), (12, 20), (20, 30), (25, 35), (40, 50)]:
         with pieces.new() as piece:
             piece.file.write(b"")
             piece.finish(after, last, last - after)
     assert [(one.after, one.last) for one in pieces.chain()] == [(0, 12), (12, 20), (20, 30)]
+
+
+def test_a_longer_piece_that_leads_nowhere_is_left_out(tmp_path):
+    pieces = Pieces(tmp_path / "deals.jsonl", "task", "all")
+    for after, last in [(0, 10), (10, 20), (0, 12), (20, 30)]:
+        with pieces.new() as piece:
+            piece.file.write(b"")
+            piece.finish(after, last, last - after)
+    assert [(one.after, one.last) for one in pieces.chain()] == [(0, 10), (10, 20), (20, 30)]
+
+
+@pytest.mark.parametrize("params", [ALL, ALL | {"order": {"id": "DESC"}}], ids=["by id", "by offset"])
+@pytest.mark.parametrize("request_number", [4, 7, 11])
+def test_a_try_that_another_one_overtakes_never_publishes_a_part(
+    export, deals, tmp_path, request_number, params
+):
+    """The other try begins and ends while this one is frozen, as an orphan's worker may be."""
+    others = []
+
+    def overtake(entry):
+        if deals.requests == request_number:
+            deals.on_request = None
+            others.append(export("deals.jsonl", params=params, owner="task")[0]["rows"])
+
+    def ids():
+        return sorted(row["id"] for row in json_rows(tmp_path / "deals.jsonl"))
+
+    deals.on_request = overtake
+    with pytest.raises(Bitrix24Error) as caught:
+        export("deals.jsonl", params=params, owner="task")
+    assert caught.value.temporary
+    assert others == [25_000]
+    assert ids() == list(range(1, 25_001))
+    summary, _ = export("deals.jsonl", params=params, owner="task")
+    assert summary["rows"] == 25_000
+    assert ids() == list(range(1, 25_001))
+
+
+def test_a_try_that_lost_its_pieces_may_be_repeated(export, deals, tmp_path):
+    def delete(entry):
+        if deals.requests == 8:
+            for path in tmp_path.iterdir():
+                path.unlink()
+
+    deals.on_request = delete
+    with pytest.raises(Bitrix24Error, match="are gone: another try") as caught:
+        export("deals.jsonl", params=ALL, owner="task")
+    assert caught.value.temporary
+    deals.on_request = None
+    assert export("deals.jsonl", params=ALL, owner="task")[0]["rows"] == 25_000
+
+
+def test_pieces_of_another_export_under_the_same_name_are_not_joined(export, deals, tmp_path):
+    """The tries differ in what they read; the one that was overtaken goes on, and none mixes their rows."""
+    narrow = ALL | {"filter": {"%title": "1"}}
+    wanted = [row["id"] for row in json_rows(export("narrow.jsonl", params=narrow)[1])]
+
+    def overtake(entry):
+        if deals.requests == start + 6:
+            deals.on_request = killed_at
+            with pytest.raises(Killed):
+                export("deals.jsonl", params=ALL, owner="task")
+            deals.on_request = None
+
+    def killed_at(entry):
+        if deals.requests == start + 16:
+            raise Killed
+
+    start = deals.requests
+    deals.on_request = overtake
+    with suppress(Bitrix24Error):
+        export("deals.jsonl", params=narrow, owner="task")
+        assert [row["id"] for row in json_rows(tmp_path / "deals.jsonl")] == wanted
 
 
 @pytest.mark.parametrize("seed", range(10))
