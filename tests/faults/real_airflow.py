@@ -123,6 +123,11 @@ class RealAirflow:
         )
         return [state for (state,) in self._ask(query, dag)]
 
+    def watermark_keys(self, table: str) -> list[str]:
+        """The keys of the watermarks in a table of Airflow's database."""
+        query = f'SELECT "key" FROM {table} WHERE "key" LIKE \'bitrix24_watermark%\''
+        return [key for (key,) in self._ask(query)]
+
     def mark_failed_and_clear(self, dag: str) -> None:
         """Do what a user does who wants a running task to begin again; needs Airflow 3."""
         ((run,),) = self._ask("SELECT run_id FROM dag_run WHERE dag_id = ?", dag)
