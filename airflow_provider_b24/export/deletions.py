@@ -1,12 +1,18 @@
-"""Rows that were deleted since an earlier export: the ids of then compared with the ids of now."""
+"""Rows that were deleted since they were exported: the ids of then compared with the ids of now."""
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 
 from airflow_provider_b24.errors import Bitrix24InputError
+from airflow_provider_b24.export.formats import find_format
+from airflow_provider_b24.export.job import ExportOptions
+from airflow_provider_b24.export.publish import read_ids
 from airflow_provider_b24.files.paths import StoragePath
 from airflow_provider_b24.files.writer import json_line, whole_file
 from airflow_provider_b24.rest.client import Client
@@ -22,18 +28,21 @@ def find_deleted(
     params: Mapping[str, Any] | None,
     ids_path: StoragePath,
     deleted_path: StoragePath,
+    exported: Iterable[int] = (),
     owner: str = "",
 ) -> int:
     """
     Write the ids of rows that are no longer in a list; return their number.
 
-    Both lists of ids are sorted, so memory does not grow with them. The first time, nothing is deleted.
+    All lists of ids are sorted, so memory does not grow with them.
 
     :param client: the client of the portal.
     :param method: name of a list method that is read by id.
     :param params: its parameters, without a condition on the time of the last change.
     :param ids_path: the ids of the last time, one a line, not compressed; afterwards those of now.
     :param deleted_path: JSON lines with the id of each deleted row.
+    :param exported: ids of rows that were exported just now. One that was created since the last time and is
+        deleted by now is in no other list.
     :param owner: shared by the tries of one export: what an earlier one found, a later one keeps.
     :raises Bitrix24InputError: the list is not read by id, or a file cannot be read or written.
     """
@@ -42,18 +51,29 @@ def find_deleted(
         raise Bitrix24InputError("deletions are found only in lists that are read by id", method=method)
     field = list_method(method).key[0]
     is_later_try = bool(owner) and _owner_of(ids_path) == owner
-    found = _read_lines(deleted_path) if is_later_try else []
+    found = [int(row[field]) for row in _read_rows(deleted_path)] if is_later_try else []
+    count = 0
     with ExitStack() as files:
         # Left in the reverse order: the ids of now count only once the deleted ones are written.
         kept = files.enter_context(whole_file(ids_path))
         deleted = files.enter_context(whole_file(deleted_path))
-        deleted.writelines(found)
         kept.write(_HEADER + owner.encode() + b"\n")
-        count = len(found)
-        for gone in missing(_read_ids(ids_path), _write_ids(client, method, given, field, kept)):
+        then = heapq.merge(_read_ids(ids_path), exported, found)
+        now = _write_ids(client, method, given, field, kept)
+        for gone in missing((one for one, _ in itertools.groupby(then)), now):
             deleted.write(json_line({field: gone}))
             count += 1
     return count
+
+
+def exported_ids(method: str, options: ExportOptions, summary: Mapping[str, Any]) -> Iterator[int]:
+    """
+    Read the ids of an export's rows back from its files; none if they were not exported.
+
+    :param summary: what ``export_list`` returned.
+    """
+    format_ = find_format(options.path.name, options.format)
+    return read_ids(options.path, format_, list_method(method).key[0], summary.get("files"))
 
 
 def missing(old: Iterator[int], new: Iterable[int]) -> Iterator[int]:
@@ -103,9 +123,9 @@ def _read_ids(path: StoragePath) -> Iterator[int]:
         yield from map(int, file)
 
 
-def _read_lines(path: StoragePath) -> list[bytes]:
+def _read_rows(path: StoragePath) -> list[dict[str, Any]]:
     try:
         with path.open("rb") as file:
-            return list(file)
+            return [json.loads(line) for line in file]
     except FileNotFoundError:
         return []

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, BinaryIO, Protocol
 
@@ -39,6 +39,9 @@ class Format(Protocol):
 
     def join(self, pieces: Iterable[BinaryIO], file: BinaryIO, columns: Sequence[Column]) -> None:
         """Write one file with the rows of several."""
+
+    def values(self, file: BinaryIO, name: str) -> Iterator[Any]:
+        """Read one column back; None, or nothing, where it is missing."""
 
 
 def find_format(name: str, format: str | None = None) -> Format:  # noqa: A002 - the public argument's name
@@ -77,6 +80,12 @@ class JsonLines:
         for piece in pieces:
             shutil.copyfileobj(piece, file, 1 << 20)
 
+    def values(self, file: BinaryIO, name: str) -> Iterator[Any]:
+        only = [("value", Any, msgspec.field(name=name, default=None))]
+        decode = msgspec.json.Decoder(msgspec.defstruct("Row", only)).decode
+        for line in file:
+            yield decode(line).value  # type: ignore[attr-defined]  # the struct above
+
 
 class _JsonWriter:
     def __init__(self, file: BinaryIO) -> None:
@@ -104,6 +113,11 @@ class Csv:
             if number:
                 _skip_header(piece)
             shutil.copyfileobj(piece, file, 1 << 20)
+
+    def values(self, file: BinaryIO, name: str) -> Iterator[Any]:
+        reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8", newline=""))
+        for row in reader:
+            yield row.get(name)
 
 
 class _CsvWriter:
@@ -149,6 +163,14 @@ class Parquet:
             for piece in pieces:
                 for batch in pq.ParquetFile(piece).iter_batches(ROW_GROUP, use_threads=False):
                     writer.write_batch(batch)
+
+    def values(self, file: BinaryIO, name: str) -> Iterator[Any]:
+        import pyarrow.parquet as pq
+
+        table = pq.ParquetFile(file)
+        if name in table.schema_arrow.names:
+            for batch in table.iter_batches(ROW_GROUP, columns=[name], use_threads=False):
+                yield from batch.column(0).to_pylist()
 
 
 class _ParquetWriter:

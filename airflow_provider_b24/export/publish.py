@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -35,6 +36,19 @@ def publish(
         _join(paths[0], format_, chain, columns)
     _remove_later(path, len(paths))
     return paths
+
+
+def read_ids(path: StoragePath, format_: Format, name: str, files: int | None) -> Iterator[int]:
+    """
+    Read the ids of the rows back; none if they were not exported.
+
+    :param name: the column with the ids.
+    :param files: the number of files; None: one that is not numbered.
+    """
+    for one in [path] if files is None else (_numbered(path, number + 1) for number in range(files)):
+        with one.open("rb") as raw:
+            file: Any = gzip.GzipFile(fileobj=raw) if path.name.endswith(".gz") else raw
+            yield from (int(value) for value in format_.values(file, name) if value is not None)
 
 
 def write_schema(path: StoragePath, about: Mapping[str, Any], columns: Sequence[Column]) -> None:

@@ -181,7 +181,7 @@ class Bitrix24Hook(BaseHook):
             ``deleted_path``.
         :raises Bitrix24Error: the list cannot be read completely, or the file cannot be written.
         """
-        from airflow_provider_b24.export.deletions import find_deleted
+        from airflow_provider_b24.export.deletions import exported_ids, find_deleted
         from airflow_provider_b24.export.incremental import changed_since
         from airflow_provider_b24.export.job import ExportOptions, export_list
         from airflow_provider_b24.hooks.storage import parse_path
@@ -202,7 +202,8 @@ class Bitrix24Hook(BaseHook):
         if ids_path is not None:
             ids = parse_path(ids_path, "ids_path")
             deleted_path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
-            deleted = find_deleted(self._client, method, params, ids, deleted_path, owner)
+            exported = exported_ids(method, options, summary)
+            deleted = find_deleted(self._client, method, params, ids, deleted_path, exported, owner)
             summary |= {"deleted": deleted, "deleted_path": str(deleted_path)}
         return summary
 

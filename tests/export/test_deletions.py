@@ -5,7 +5,8 @@ import random
 import pytest
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
-from airflow_provider_b24.export.deletions import find_deleted
+from airflow_provider_b24.export.deletions import exported_ids, find_deleted
+from airflow_provider_b24.export.job import ExportOptions
 from airflow_provider_b24.sandbox import Fault
 from tests.export.conftest import json_rows
 
@@ -16,9 +17,9 @@ DEALS = {"entityTypeId": 2, "select": ["title"], "filter": {"<=id": 3_000}}
 def find(deals, make_client, tmp_path):
     """Look for deleted deals and return their ids."""
 
-    def find(method="crm.item.list", params=DEALS, owner=""):
+    def find(method="crm.item.list", params=DEALS, exported=(), owner=""):
         paths = tmp_path / "ids", tmp_path / "deleted.jsonl"
-        count = find_deleted(make_client(portal=deals), method, params, *paths, owner)
+        count = find_deleted(make_client(portal=deals), method, params, *paths, exported, owner)
         rows = [next(iter(row.values())) for row in json_rows(paths[1])]
         assert len(rows) == count
         return rows
@@ -74,5 +75,40 @@ def test_a_retry_of_the_same_run_keeps_what_the_try_before_it_found(find, deals)
     deals.delete_record("deal", 82)
     assert find(owner="tuesday") == [82]
     deals.delete_record("deal", 7)
-    assert find(owner="tuesday") == [82, 7]
+    assert find(owner="tuesday") == [7, 82]
     assert find(owner="wednesday") == []
+
+
+def test_what_was_exported_and_is_gone_again_was_deleted(find, deals):
+    find()
+    deals.delete_record("deal", 7)
+    assert find(exported=[1, 7, 82, 25_001]) == [7, 25_001]
+    assert find(exported=[82]) == []
+
+
+def test_a_row_that_is_back_is_no_longer_a_deleted_one(find, deals):
+    find(params={"entityTypeId": 2, "filter": {"stageId": "NEW"}})
+    rows = find(params={"entityTypeId": 2, "filter": {"stageId": "NEW"}}, owner="monday")
+    assert rows == []
+    deals.update_record("deal", 1, STAGE_ID="NEW")
+    find(params={"entityTypeId": 2, "filter": {"stageId": "NEW"}}, owner="tuesday")
+    deals.update_record("deal", 1, STAGE_ID="WON")
+    assert find(params={"entityTypeId": 2, "filter": {"stageId": "NEW"}}, owner="wednesday") == [1]
+    deals.update_record("deal", 1, STAGE_ID="NEW")
+    assert find(params={"entityTypeId": 2, "filter": {"stageId": "NEW"}}, owner="wednesday") == []
+
+
+@pytest.mark.parametrize("options", [{}, {"rows_per_file": 500}, {"types": {"id": "string"}}], ids=str)
+@pytest.mark.parametrize(
+    "name", ["deals.jsonl", "deals.jsonl.gz", "deals.csv", "deals.csv.gz", "deals.parquet"]
+)
+def test_the_ids_that_were_exported_are_read_back(export, tmp_path, name, options):
+    if name.endswith(".parquet"):
+        pytest.importorskip("pyarrow")
+    for params, ids in [
+        ({"entityTypeId": 2, "filter": {"<=id": 1_234}}, list(range(1, 1_235))),
+        ({"entityTypeId": 2, "select": ["title"], "filter": {"<=id": 70}}, []),
+        ({"entityTypeId": 2, "filter": {"<=id": 0}}, []),
+    ]:
+        summary, path = export(name, params=params, **options)
+        assert [*exported_ids("crm.item.list", ExportOptions(path, **options), summary)] == ids
