@@ -54,6 +54,10 @@ bench: setup  ## Measure this package and other Bitrix24 clients
 conformance: setup  ## Compare a real portal with the sandbox: PORTAL=mycompany.bitrix24.com, a webhook in BITRIX24_WEBHOOK
 	@$(VENV_PYTHON) -m tests.conformance.runner "$(PORTAL)"
 
+.PHONY: faults
+faults: setup  ## Run every operator and bulk path through every fault; update the docs: make faults ARGS=--write-docs
+	@$(VENV_PYTHON) -m tests.faults.matrix $(ARGS)
+
 .PHONY: docs
 docs: setup  ## Build the documentation in docs/_build/html
 	@$(VENV_PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)

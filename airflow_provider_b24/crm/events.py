@@ -91,10 +91,11 @@ def reserve(name: str) -> Call:
     """
     Reserve the oldest events of one kind (``event.offline.get``).
 
-    It may be repeated: what a lost answer held stays reserved, and ``list_reserved`` finds it.
+    The client must not repeat it on its own: what a lost answer held stays reserved, so that a second answer
+    lacks it. Whoever reserves looks for it with ``list_reserved``.
     """
     params = {"filter": {"=EVENT_NAME": name}, "order": {"ID": "ASC"}, "limit": MOST_RESERVED, "clear": 0}
-    return Call("event.offline.get", params, repeatable=True)
+    return Call("event.offline.get", params)
 
 
 def list_reserved(name: str) -> Call:

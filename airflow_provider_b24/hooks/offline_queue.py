@@ -44,6 +44,8 @@ class OfflineQueue:
             outcomes = client.batch([events.reserve(name) for name in names])
             found = []
             for outcome in outcomes:
+                if outcome.status == "unknown" and outcome.error is not None:
+                    raise outcome.error.replace(advice="Events that it reserved are looked for again.")
                 if outcome.error is not None:
                     raise outcome.error
                 found += events.parse_reserved(outcome.result)

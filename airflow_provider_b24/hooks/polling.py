@@ -6,7 +6,11 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_b24.errors import Bitrix24Error, Bitrix24NotFoundError, Bitrix24TransportError
+from airflow_provider_b24.errors import (
+    Bitrix24Error,
+    Bitrix24NotFoundError,
+    Bitrix24UnknownOutcomeError,
+)
 from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 from airflow_provider_b24.hooks.client import build_client
 from airflow_provider_b24.rest.condition import check_expression, holds
@@ -37,7 +41,7 @@ def poke(
             log.info("Not yet: %s", error.description or "not found")
             return None
         except Bitrix24Error as error:
-            if not error.temporary and not isinstance(error, Bitrix24TransportError):
+            if not error.temporary and not isinstance(error, Bitrix24UnknownOutcomeError):
                 raise
             log.warning("No answer yet: %s", error)
             return None

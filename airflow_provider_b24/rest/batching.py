@@ -13,7 +13,7 @@ from airflow_provider_b24.rest.limits.operating import SERVER_SECONDS
 from airflow_provider_b24.rest.replies import Outcome, Status
 
 MAX_BYTES = 1_000_000  # of a request's body: nginx before a self-hosted portal rejects 1 MiB and more
-_COMMAND_OVERHEAD = 8  # bytes around a command: quotes, comma, key
+COMMAND_OVERHEAD = 8  # bytes around a command: quotes, comma, key
 
 
 class Load:
@@ -33,7 +33,7 @@ class Load:
         :param seconds: what the command is expected to take.
         :param max_commands: the most commands of a request that this one may be part of.
         """
-        size = len(command) + _COMMAND_OVERHEAD
+        size = len(command) + COMMAND_OVERHEAD
         most = min(self._max_commands, max_commands)
         full = self.commands >= most or self.bytes + size > self._max_bytes
         if self.commands and (full or self._seconds + seconds > SERVER_SECONDS):
@@ -51,6 +51,7 @@ class Item:
     __slots__ = (
         "call",
         "command",
+        "failed_at",
         "max_commands",
         "maybe_executed",
         "outcome",
@@ -63,6 +64,7 @@ class Item:
         self.call = call
         self.outcome: Outcome | None = None
         self.tries = 0
+        self.failed_at: int | None = None  # successes of the run at its first failure
         self.renewals = 0
         self.max_commands = MAX_BATCH  # of a batch that it may be part of
         self.maybe_executed = False

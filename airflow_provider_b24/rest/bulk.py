@@ -7,6 +7,7 @@ token store is for one thread at a time, so this thread also renews tokens.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -153,8 +154,10 @@ class Bulk:
             return
         self._exchange.record_batch(reply)
         self._release(batch)
-        for item in batch:
+        for item, outcome in zip(batch, reply.outcomes, strict=True):
             item.renewals = 0
+            if not outcome.ok:
+                self._note_failure(item, outcome.error)
         if any(outcome.ok for outcome in reply.outcomes):
             self._budget.progress()
         again: list[Item] = []
@@ -175,7 +178,8 @@ class Bulk:
             self._exchange.note_refusal(error, item.sent.method)
         if error is not None and (error.temporary or outcome.status == "unknown"):
             answered = outcome.status == "failure" and not isinstance(error, Bitrix24LimitError)
-            return not self._is_sent_again(item, error, ANSWERED_TRIES if answered else MAX_TRIES)
+            few = answered and self._others_succeed(item)
+            return not self._is_sent_again(item, error, ANSWERED_TRIES if few else MAX_TRIES)
         if item.verifying:
             return self._verified(item, outcome)
         item.outcome = outcome
@@ -197,9 +201,17 @@ class Bulk:
         item.not_applied()
         return False
 
-    def _is_sent_again(self, item: Item, error: Bitrix24Error, max_tries: int = MAX_TRIES) -> bool:
-        """Whether an item is sent again after a failure that may pass; otherwise set its outcome."""
+    def _note_failure(self, item: Item, error: Bitrix24Error | None) -> None:
         item.tries += not isinstance(error, Bitrix24OperatingLimitError)
+        if item.failed_at is None:
+            item.failed_at = self._budget.successes
+
+    def _others_succeed(self, item: Item) -> bool:
+        """Whether other calls succeed where this one fails, so that the run may go on without it."""
+        return item.failed_at is not None and self._budget.successes > item.failed_at
+
+    def _is_sent_again(self, item: Item, error: Bitrix24Error, max_tries: float) -> bool:
+        """Whether an item is sent again after a failure that may pass; otherwise set its outcome."""
         item.maybe_executed |= may_be_executed(error, item.sent.may_repeat)
         decision = decide(
             error,
@@ -246,6 +258,9 @@ class Bulk:
         if isinstance(error, Bitrix24RequestTooLargeError):
             self._too_large(batch, error)
             return
+        alone = len(batch) == 1 and isinstance(error, Bitrix24TimeoutError)
+        for item in batch:
+            self._note_failure(item, error)
         if isinstance(error, Bitrix24TimeoutError):
             self._timed_out(batch)
         pause = self._budget.pause(error)
@@ -255,14 +270,17 @@ class Bulk:
             self._window.end(error)
             return
         self._departure.pause(pause)
-        alone = len(batch) == 1 and isinstance(error, Bitrix24TimeoutError)
-        again = [
-            item for item in batch if self._is_sent_again(item, error, ANSWERED_TRIES if alone else MAX_TRIES)
-        ]
+        again = [item for item in batch if self._is_sent_again(item, error, self._most_tries(item, alone))]
         for item in again:
             if item.tries > 1:  # until the command that breaks its batch is alone
                 item.max_commands = max(1, min(item.max_commands, len(batch)) // 2)
         self._window.put_back(again)
+
+    def _most_tries(self, item: Item, alone: bool) -> float:
+        """After how many tries an item is given up: while nothing else succeeds, only with the whole run."""
+        if not self._others_succeed(item):
+            return math.inf
+        return ANSWERED_TRIES if alone else MAX_TRIES
 
     def _too_large(self, batch: list[Item], error: Bitrix24Error) -> None:
         """The web server rejected the body: send half of it, or fail the only call in it."""
@@ -279,6 +297,7 @@ class Bulk:
         self._exchange.ledger.timed_out(_methods(batch))
         for item in batch:
             item.max_commands = max(1, len(batch) // 2)
+            item.tries -= len(batch) > 1  # perhaps it is not this call that takes so long
 
 
 class _Departure:

@@ -7,16 +7,20 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from airflow_provider_b24.errors import Bitrix24Error, Bitrix24LimitError, Bitrix24TokenExpiredError
+from airflow_provider_b24.errors import (
+    Bitrix24Error,
+    Bitrix24LimitError,
+    Bitrix24RequestTooLargeError,
+    Bitrix24TokenExpiredError,
+    Bitrix24TransportError,
+)
+from airflow_provider_b24.rest.batching import COMMAND_OVERHEAD, MAX_BYTES
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
 from airflow_provider_b24.rest.encoding import batch_command, json_params
 from airflow_provider_b24.rest.exchange import MAX_RENEWALS, BatchReply, Exchange, scrubbed_outcome
 from airflow_provider_b24.rest.limits.bucket import Turn
 from airflow_provider_b24.rest.replies import Outcome, parse_batch
-from airflow_provider_b24.rest.retry import RetryBudget, long_wait, may_be_executed
-
-MAX_BODY = 800_000  # bytes; nginx before a self-hosted portal rejects more than 1 MB
-TOO_LARGE = 413
+from airflow_provider_b24.rest.retry import RetryBudget, decide, long_wait, may_be_executed
 
 
 class Reads(NamedTuple):
@@ -106,7 +110,7 @@ class Flights:
             ready_at = max(ledger.ready_at("batch"), ledger.ready_at(self._method))
             room = 0 if ready_at > clock.now() else ledger.room(self._method, self._most)
             if room or self._flights:
-                return min(room, max(1, MAX_BODY // _size(call)))
+                return min(room, max(1, MAX_BYTES // _size(call)))
             if not self._reads.budget.outlasts(ready_at):
                 raise long_wait(self._method, ready_at)
             self._reads.exchange.hold(max(ready_at - clock.now(), 0.05))
@@ -162,10 +166,11 @@ class Flights:
     def _failed(self, flight: _Flight, outcome: Outcome, any_good: bool) -> None:
         """A command of a batch failed; what was read before it counts."""
         error = outcome.error or Bitrix24Error("the command failed", method=self._method)
-        temporary = error.temporary or outcome.status == "unknown"
+        if outcome.status == "unknown":  # it is missing from the answer; as it only reads, that is no harm
+            error = Bitrix24TransportError(error.description, method=self._method)
         if isinstance(error, Bitrix24LimitError):
             error = self._reads.exchange.note_refusal(error, self._method)
-        if not temporary:
+        if decide(error, repeatable=True, verifiable=False) != "repeat":
             raise error
         if not any_good:
             self._lost_in_a_row += 1
@@ -180,13 +185,13 @@ class Flights:
                 raise error
             return
         error = self._reads.exchange.note_refusal(error, flight.method)
-        if error.http_status == TOO_LARGE and len(flight.calls) > 1:
+        if isinstance(error, Bitrix24RequestTooLargeError) and len(flight.calls) > 1:
             self._shrink(flight)
             return
-        if (
-            may_be_executed(error, repeatable=False) and self._lost_in_a_row > 1
-        ):  # perhaps it takes the portal too long
-            self._shrink(flight)
+        if decide(error, repeatable=True, verifiable=False) != "repeat":
+            raise error
+        if may_be_executed(error, repeatable=False) and self._lost_in_a_row > 1:
+            self._shrink(flight)  # perhaps it takes the portal too long
         self._pause(error)
 
     def _shrink(self, flight: _Flight) -> None:
@@ -225,4 +230,4 @@ def _batch(calls: Sequence[Call]) -> dict[str, Any]:
 
 def _size(call: Call) -> int:
     """Bytes that a call takes as a command of a batch."""
-    return len(batch_command(call)) + len('"",')
+    return len(batch_command(call)) + COMMAND_OVERHEAD

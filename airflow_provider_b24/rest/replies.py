@@ -154,9 +154,8 @@ def parse_batch(reply: Reply, calls: Sequence[Call], halt: bool = False, first: 
         elif halted is not None:
             outcomes.append(Outcome(call, "skipped", error=halted))
         else:
-            lost = Bitrix24UnknownOutcomeError(
-                "the answer to the batch leaves out this command", method=call.method
-            )
+            kind = Bitrix24TransportError if call.may_repeat else Bitrix24UnknownOutcomeError
+            lost = kind("the answer to the batch leaves out this command", method=call.method)
             outcomes.append(Outcome(call, "unknown", error=lost))
     return outcomes
 

@@ -29,7 +29,7 @@ Decision = Literal["repeat", "verify"] | Status
 
 
 def decide(
-    error: Bitrix24Error, *, repeatable: bool, verifiable: bool, tries: int = 0, max_tries: int = MAX_TRIES
+    error: Bitrix24Error, *, repeatable: bool, verifiable: bool, tries: int = 0, max_tries: float = MAX_TRIES
 ) -> Decision:
     """
     Say what to do with a call that ended in this error.
@@ -91,6 +91,7 @@ class RetryBudget:
     :param max_wait: longest single wait in seconds that is slept through; None means any.
     :param first_pause: seconds before the first repetition, before jitter; later ones are longer.
     :param rng: a random number in [0, 1) for the jitter.
+    :ivar successes: how often something succeeded.
     """
 
     def __init__(
@@ -106,10 +107,15 @@ class RetryBudget:
         self._timeout = timeout
         self._max_wait = max_wait
         self._rng = rng
-        self.progress()
+        self.successes = 0
+        self._start()
 
     def progress(self) -> None:
         """Something succeeded: all the time is available again."""
+        self.successes += 1
+        self._start()
+
+    def _start(self) -> None:
         self._pauses = 0
         self._since = self._clock.now()
         self._smallest = math.inf

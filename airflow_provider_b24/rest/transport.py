@@ -15,14 +15,16 @@ import re
 import socket
 import ssl
 import threading
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider_b24 import __version__
 from airflow_provider_b24.errors import (
@@ -45,6 +47,8 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
 _MAX_READS = 5  # of the environment
+MAX_REPLY = 100_000_000  # bytes; 2,500 rows with all their fields take a tenth of that
+_PIECE = 65_536  # bytes read at once
 # OpenSSL's words for a handshake that never became a connection, so that nothing was sent.
 _HANDSHAKE = re.compile(
     "CERTIFICATE|HANDSHAKE|WRONG_VERSION|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|HTTP_REQUEST"
@@ -59,13 +63,23 @@ class Transport:
 
     :param config: the portal.
     :param adapter: a requests adapter in place of the network, for tests.
+    :param timer: seconds that only grow, to limit how long one answer may take.
+    :param max_reply: the most bytes of one answer.
     :raises Bitrix24ConfigError: the CA bundle cannot be read.
     """
 
-    def __init__(self, config: PortalConfig, adapter: BaseAdapter | None = None) -> None:
+    def __init__(
+        self,
+        config: PortalConfig,
+        adapter: BaseAdapter | None = None,
+        timer: Callable[[], float] = time.monotonic,
+        max_reply: int = MAX_REPLY,
+    ) -> None:
         self.config = config
         self.requests = 0
         self._adapter = adapter
+        self._timer = timer
+        self._max_reply = max_reply
         self._guard = threading.Lock()
         self._portal = parse_address(config.url)
         if config.ca_bundle:
@@ -103,10 +117,10 @@ class Transport:
             with self._guard:
                 self.requests += 1
                 session = self._session = self._session or self._open_session(self.config.url)
-            response = self._post(session, f"{portal}{path}", data, _JSON, method)
-            if response.status_code not in _REDIRECTS:
-                return RawReply(response.status_code, response.content)
-            self._follow(portal, path, response.headers.get("Location", ""), method)
+            reply, location = self._post(session, f"{portal}{path}", data, _JSON, method)
+            if reply.status not in _REDIRECTS:
+                return reply
+            self._follow(portal, path, location, method)
         raise Bitrix24ConfigError(f"{self.host}: redirect loop", method=method)
 
     def post_form(self, url: str, form: Mapping[str, str]) -> RawReply:
@@ -117,10 +131,10 @@ class Transport:
         :raises Bitrix24ConfigError: the address or proxy cannot work, or the server redirects.
         """
         with self._open_session(url) as session:
-            response = self._post(session, url, urlencode(form).encode(), _FORM, "")
-        if response.status_code in _REDIRECTS:
+            reply, _ = self._post(session, url, urlencode(form).encode(), _FORM, "")
+        if reply.status in _REDIRECTS:
             raise Bitrix24ConfigError(f"{urlsplit(url).netloc} redirects; the redirect was not followed")
-        return RawReply(response.status_code, response.content)
+        return reply
 
     def close(self) -> None:
         """Close the kept-alive connections."""
@@ -154,17 +168,43 @@ class Transport:
 
     def _post(
         self, session: requests.Session, url: str, data: bytes, headers: Mapping[str, str], method: str
-    ) -> requests.Response:
+    ) -> tuple[RawReply, str]:
+        """Send a request; return the answer and where it redirects to."""
         timeout = (self.config.connect_timeout, self.config.read_timeout)
+        host = urlsplit(url).netloc
         try:
-            return session.post(url, data=data, headers=headers, timeout=timeout, allow_redirects=False)
+            with session.post(
+                url, data=data, headers=headers, timeout=timeout, allow_redirects=False, stream=True
+            ) as response:
+                body = self._read(response, host, method)
+                return RawReply(response.status_code, body), response.headers.get("Location", "")
         except requests.RequestException as error:
-            failure = _failure(error, urlsplit(url).netloc, method)
+            failure = _failure(error, host, method)
+        except HTTPError as error:  # while the body was read
+            slow = isinstance(error, ReadTimeoutError)
+            kind = requests.ReadTimeout if slow else requests.ConnectionError
+            failure = _failure(kind(error), host, method)
         except (OSError, ValueError) as error:  # requests lets some through, e.g. for a broken proxy URL
             failure = Bitrix24ConfigError(
                 f"cannot prepare the request ({type(error).__name__})", method=method
             )
         raise failure
+
+    def _read(self, response: requests.Response, host: str, method: str) -> bytes:
+        """Read a body as it arrives: a server that sends a byte now and then meets no timeout of a socket."""
+        end = self._timer() + self.config.read_timeout
+        parts: list[bytes] = []
+        size = 0
+        while part := response.raw.read1(_PIECE, decode_content=True):
+            parts.append(part)
+            size += len(part)
+            if size > self._max_reply:
+                text = f"{host}: the answer is larger than {self._max_reply:,} bytes"
+                raise Bitrix24TransportError(text, http_status=response.status_code, method=method)
+            if self._timer() > end:
+                text = f"{host}: the answer was not complete within read_timeout"
+                raise Bitrix24TimeoutError(text, http_status=response.status_code, method=method)
+        return b"".join(parts)
 
     def _follow(self, old: Address, path: str, location: str, method: str) -> None:
         """Use a renamed portal's new address from now on, if it is trusted."""

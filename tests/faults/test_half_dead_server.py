@@ -99,12 +99,18 @@ def breaks_off(sent):
     return act
 
 
+def drips(conversation, method, commands):
+    conversation.wfile.write(HEAD)
+    conversation.drip(b" " * 5000)
+
+
 def answers(body):
     return lambda conversation, method, commands: conversation.answer(body)
 
 
 BROKEN = {
     "says nothing": says_nothing,
+    "a byte now and then": drips,
     "hangs up": hangs_up,
     "after the headers": breaks_off(HEAD),
     "in the body": breaks_off(HEAD + b'{"result": {"res'),

@@ -1,5 +1,6 @@
 """OAuth against the imitation portal: one refresh per expiry, whoever asks, and nobody is locked out."""
 
+import io
 import logging
 import multiprocessing
 import signal
@@ -8,6 +9,7 @@ import time
 
 import pytest
 import requests
+import urllib3
 
 from airflow_provider_b24.errors import (
     Bitrix24AuthError,
@@ -345,7 +347,8 @@ class OAuthDown(PortalAdapter):
 def server_says(status, body):
     def answer(request):
         response = requests.Response()
-        response.status_code, response._content = status, body
+        response.status_code = status
+        response.raw = urllib3.HTTPResponse(body=io.BytesIO(body), status=status, preload_content=False)
         return response
 
     return answer

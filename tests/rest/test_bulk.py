@@ -95,6 +95,24 @@ def test_the_command_that_breaks_every_batch_is_found_and_the_others_are_written
     assert isinstance(outcomes[77].error, Bitrix24TransportError)
 
 
+def test_a_call_is_not_given_up_after_a_few_tries_while_nothing_else_succeeds(client, portal):
+    portal.add_fault(Fault("server_error", every=1, times=6, per_command=True))
+    assert [outcome.ok for outcome in client.bulk([to_set(1)])] == [True]
+
+
+def test_a_portal_that_takes_too_long_for_everything_ends_the_run_and_not_single_calls(client, portal):
+    portal.add_fault(Fault("html_504", every=1))
+    outcomes = list(client.bulk(many(60)))
+    assert all(outcome.ended_run for outcome in outcomes)
+    assert {outcome.status for outcome in outcomes} <= {"unknown", "skipped"}
+
+
+def test_a_call_has_tries_of_its_own_after_its_batches_took_too_long(client, portal):
+    portal.add_fault(Fault("html_504", every=1, times=8, method="crm.contact.get"))
+    calls = [*many(49), Call("crm.contact.get", {"id": 50}), *many(200)]
+    assert all(outcome.ok for outcome in client.bulk(calls))
+
+
 def test_a_portal_that_stays_away_ends_the_run_with_the_rest_skipped(make_client, portal, clock):
     client = make_client(retry_timeout=30.0)
     portal.add_fault(Fault("query_limit", every=1))

@@ -14,7 +14,7 @@ import requests
 from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24TransportError
 from airflow_provider_b24.rest.auth.webhook import WebhookAuth
 from airflow_provider_b24.rest.config import OAuthApp, PortalConfig, Webhook
-from airflow_provider_b24.rest.transport import Transport
+from airflow_provider_b24.rest.transport import MAX_REPLY, Transport
 from airflow_provider_b24.sandbox import Fault, PortalServer, seeded_portal
 from tests.rest.networks import Proxy, free_port, make_certificate
 
@@ -56,9 +56,10 @@ def tls_server(portal, certificate):
 def open_transport():
     opened = []
 
-    def open_one(url, **settings):
+    def open_one(url, max_reply=MAX_REPLY, **settings):
         settings = {"connect_timeout": 2, "read_timeout": 2} | settings
-        opened.append(Transport(PortalConfig(url=url, credentials=Webhook(1, CODE), **settings)))
+        config = PortalConfig(url=url, credentials=Webhook(1, CODE), **settings)
+        opened.append(Transport(config, max_reply=max_reply))
         return opened[-1]
 
     yield open_one
@@ -127,6 +128,14 @@ def test_a_failure_names_host_and_reason_and_whether_the_request_was_sent(
     assert words in str(error)
     assert f"127.0.0.1:{server.port}" in str(error)
     assert (error.sent, error.temporary, error.method) == (sent, True, "profile")
+
+
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(server, open_transport):
+    transport = open_transport(server.url.rstrip("/"), max_reply=1_000)
+    with pytest.raises(Bitrix24TransportError, match="larger than 1,000 bytes") as caught:
+        ask(transport, "crm.contact.list")
+    assert caught.value.sent
+    assert ask(transport).status == 200
 
 
 def test_a_refused_connection_was_never_sent(open_transport):

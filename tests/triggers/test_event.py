@@ -53,6 +53,15 @@ def test_a_process_that_was_killed_leaves_nothing_behind(make_poll, portal):
     assert [event.key for event in again[:2]] == [event.key for event in first[1:]]
 
 
+def test_an_event_that_was_reserved_by_a_request_that_failed_is_handed_over(make_poll, portal):
+    """A repetition of the request would answer without it."""
+    poll = make_poll()
+    change(portal, 82)
+    portal.add_fault(Fault("server_error", on=1, method="event.offline.get", per_command=True, after=True))
+    assert next_events(poll) == []
+    assert [event.payload()["id"] for event in next_events(poll)] == [82]
+
+
 def test_a_change_while_its_event_is_reserved_is_another_event(make_poll, portal):
     poll = make_poll()
     change(portal, 82)
