@@ -1,4 +1,4 @@
-# Everything is created in this directory: .venv, .airflow, .matrix. You need Python 3.11 or newer, make and
+# Everything is created in this directory: .venv, .airflow, .chaos, .matrix. You need Python 3.11 or newer, make and
 # a package index. To use another Python: make PYTHON=python3.12 demo
 
 PYTHON ?= python3
@@ -58,6 +58,16 @@ conformance: setup  ## Compare a real portal with the sandbox: PORTAL=mycompany.
 faults: setup  ## Run every operator and bulk path through every fault; update the docs: make faults ARGS=--write-docs
 	@$(VENV_PYTHON) -m tests.faults.matrix $(ARGS)
 
+.PHONY: chaos
+chaos: setup  ## Kill and freeze the parts of an Airflow cluster during syncs and exports; ARGS="--rounds 3 --seed 7"
+	@$(PYTHON) scripts/setup.py .chaos scripts/chaos.txt
+	@$(VENV_PYTHON) scripts/debian.py psql redis-server
+	@.chaos/bin/python -m tests.chaos $(ARGS)
+
+.PHONY: mutants
+mutants: setup  ## Make small faults in a copy of the package and list those that no test notices
+	@$(VENV_PYTHON) -m tests.mutation $(ARGS)
+
 .PHONY: docs
 docs: setup  ## Build the documentation in docs/_build/html
 	@$(VENV_PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
@@ -72,7 +82,7 @@ pins: setup  ## Update the pinned development requirements
 
 .PHONY: clean
 clean:  ## Remove everything that was created here
-	rm -rf .venv .airflow .bench .matrix .ui dist docs/_build htmlcov .coverage*
+	rm -rf .venv .airflow .bench .chaos .matrix .ui dist docs/_build htmlcov .coverage*
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

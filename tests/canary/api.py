@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import airflow
 import requests
@@ -17,6 +18,7 @@ IN_DETAIL = re.compile(
     "plant$|fine|echo|wrong_|no_rights|refused"
 )  # tasks; the others are only read in lists
 NAMES = re.compile(r"\{([a-z_]+)(?::path)?\}")
+REPORT = "dag_id={dag_id}&run_id={quoted_run_id}&task_id={task_id}&map_index=-1"  # of the plugin's tab
 UI_PAGES = {
     True: (
         "/connection/list/",
@@ -31,6 +33,7 @@ UI_PAGES = {
         "/ui/grid/ti_summaries/{dag_id}?run_ids={dag_run_id}",
         "/ui/gantt/{dag_id}/{dag_run_id}",
         "/ui/dags",
+        *(f"/bitrix24-report/{part}?{REPORT}" for part in ("", "summary", "contacts", "report.jsonl")),
     ),
 }[AIRFLOW_2]
 
@@ -99,6 +102,7 @@ def collect_facts(api: Api, dag_id: str, conn_ids: list[str]) -> dict[str, list[
         "dag_id": [dag_id],
         "dag_run_id": [run["dag_run_id"]],
         "run_id": [run["dag_run_id"]],
+        "quoted_run_id": [quote(run["dag_run_id"], safe="")],
         "date": [str(run["logical_date"]).replace("+", "%2B")],
         "task_id": [task["task_id"] for task in tasks if IN_DETAIL.match(task["task_id"])],
         "map_index": [-1],

@@ -127,7 +127,7 @@ def add_wrong_connections(cases: Cases, url: str) -> None:
     whole = f"{url}/rest/1/{secret('pasted webhook code')}/"
     client_secret = {"client_secret": secret("client secret")}
     other = cases.serve("other")
-    cases.add("wrong_webhook", url, password=secret("wrong webhook code"))
+    cases.add("wrong_webhook", url, password=secret("wrong webhook code"), kinds=("set", *IN_DAGS))
     cases.add("no_rights", url, "7", secret("code without rights"))
     cases.add("no_scope", url, "9", secret("code without scope"))
     cases.add("pasted", "", "", whole)
@@ -170,7 +170,7 @@ def add_networks(cases: Cases, url: str) -> None:
 
 def add_echo(cases: Cases, url: str) -> None:
     echo = cases.stack.enter_context(EchoServer()).url
-    cases.add("echo", echo)
+    cases.add("echo", echo, kinds=("set", "sync", *IN_DAGS))
     cases.add_app("echo_app", echo)
     cases.add_app("oauth_server_echo", url, access_token="", oauth_server=echo)
 

@@ -12,7 +12,8 @@ from airflow_provider_b24.sensors.bitrix24 import Bitrix24Sensor
 REPORTS = Path(os.environ.get("CANARY_REPORTS", ""))
 ADD, GET = "crm.contact.company.add", "crm.contact.company.items.get"
 ALL = ("set", "get", "add", "delete", "clear", "fields", "sync", "any", "batch", "list")
-IN_DAGS = ("sensor", "told")  # run as tasks only; "told" sends a message when it has ended
+# Run as tasks only. The last two send a message when they have ended: by their own connection, by another.
+IN_DAGS = ("sensor", "told", "told_elsewhere")
 BAD_ITEMS = {
     "set_nothing": {"items": []},
     "set_an_unknown_key": {"items": [{"companyid": 8}]},
@@ -31,9 +32,11 @@ def make(kind: str, name: str, conn_id: str, **more: Any) -> Any:
     elif kind == "set_until_killed":
         more |= {"execution_timeout": timedelta(seconds=1)}
         kind = "set"
-    elif kind == "told":
-        notifier = Bitrix24Notifier(dialog_id="chat42", bitrix24_conn_id=conn_id)
+    elif kind.startswith("told"):
+        teller = conn_id if kind == "told" else "fine"
+        notifier = Bitrix24Notifier(dialog_id="chat42", bitrix24_conn_id=teller)
         more |= {"on_success_callback": notifier, "on_failure_callback": notifier}
+        kind = "told"
     classes = {
         "set": contact_company.SetContactCompaniesOperator,
         "get": contact_company.GetContactCompaniesOperator,

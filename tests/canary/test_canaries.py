@@ -9,6 +9,7 @@ import sqlite3
 from urllib.parse import quote, quote_plus
 
 import pytest
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_1_PLUS
 
 from tests.canary.canaries import PLANTED, SECRETS, Searcher, search_database
 from tests.canary.tasks import ALL, BAD_ITEMS, IN_DAGS
@@ -126,6 +127,18 @@ def test_the_web_server_answered(full_harvest):
     assert planted == {"/taskInstances/plant", "/plant/xcomEntries/return_value"}  # fields as rendered, XCom
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not AIRFLOW_V_3_1_PLUS, reason="the report tab needs Airflow 3.1")
+def test_the_report_tab_answered(full_harvest):
+    answers = re.split("^===== ", full_harvest.read("answers.txt"), flags=re.MULTILINE)
+    tab = {}
+    for part, task in (("summary", "plant"), ("contacts", "fine-sync")):
+        address = f"200 /bitrix24-report/{part}\\?\\S*&task_id={task}&"
+        (tab[task],) = [answer for answer in answers if re.match(address, answer)]
+    assert Searcher(PLANTED).search(tab["plant"])
+    assert '"contact_id":84' in tab["fine-sync"]
+
+
 def test_only_the_supervisors_own_messages_are_ignored(searcher):
     secret = SECRETS["webhook code"]
     start = "2026-01-01T00:00:00Z [debug    ] Sending request                loc=supervisor.py:2055 msg="
@@ -155,7 +168,26 @@ def test_every_fault_occurred_and_tasks_and_hooks_succeeded_or_failed_as_expecte
         elif conn_id not in HALF_WORK:
             assert state == "failed", task
     assert {f"fine-{kind}" for kind in (*ALL, *IN_DAGS)} | {"late-deferred"} <= set(outcomes["tasks"])
-    assert outcomes["messages"] >= 2
+
+
+def test_the_notifier_told_of_failures_whose_reasons_quote_secrets(harvest):
+    texts = [message["params"]["MESSAGE"] for message in harvest.outcomes["messages"]]
+    for task in ("fine-told", "echo-told_elsewhere", "wrong_webhook-told_elsewhere"):
+        assert any(f"canaries.{task}\n" in text for text in texts), task
+    (quoted,) = [text for text in texts if "canaries.echo-told_elsewhere\n" in text]
+    assert "no method for" in quoted
+    assert "canaries.told\n" in "".join(texts)  # the one that is awaited
+
+
+def test_each_trigger_looked_at_each_portal(harvest):
+    for conn_id, answers in harvest.outcomes["answers"].items():
+        assert not AIRFLOW_V_3_0_PLUS or answers.keys() >= {"Bitrix24ChangesTrigger", "Bitrix24EventTrigger"}
+        reached = conn_id in WORK | HALF_WORK
+        assert ("'status': 'success'" in answers["Bitrix24SensorTrigger"]) == reached, conn_id
+    if AIRFLOW_V_3_0_PLUS:
+        errors = harvest.read("stdout.txt")
+        assert "Changes cannot be looked for" in errors
+        assert "The portal's events cannot be fetched" in errors
 
 
 @pytest.mark.slow
