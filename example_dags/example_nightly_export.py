@@ -1,7 +1,6 @@
-"""Export every deal once, and after that every night what has changed, to a file and to a database table.
+"""Export every deal once, and after that every night what has changed, to a file for each night.
 
-The folder may be on any storage that Airflow can open (``s3://``, ``gs://``, ...). The table needs the extra
-``sql`` and a database connection.
+The folder may be on any storage that Airflow can open (``s3://``, ``gs://``, ...).
 """
 
 import os
@@ -10,7 +9,7 @@ import tempfile
 import pendulum
 from airflow.providers.common.compat.sdk import dag
 
-from airflow_provider_b24.operators.export import Bitrix24ExportOperator, Bitrix24ToSqlOperator
+from airflow_provider_b24.operators.export import Bitrix24ExportOperator
 
 FOLDER = os.environ.get("BITRIX24_EXAMPLES", tempfile.gettempdir())
 DEALS = {"entityTypeId": 2, "select": ["id", "title", "stageId", "opportunity", "updatedTime"]}
@@ -32,14 +31,6 @@ def example_nightly_export():
         output_path=f"{FOLDER}/deals-{{{{ run_id }}}}.jsonl.gz",
         incremental="updatedTime",
         readable=True,
-    )
-    Bitrix24ToSqlOperator(
-        task_id="load_deals",
-        method="crm.item.list",
-        parameters=DEALS,
-        conn_id="warehouse",
-        table="deals",
-        incremental="updatedTime",
     )
 
 

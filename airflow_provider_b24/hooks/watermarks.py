@@ -11,15 +11,16 @@ from airflow_provider_b24.errors import Bitrix24ConfigError
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-_KEY = "bitrix24_watermark"
+_PREFIX = "bitrix24_watermark"
 
 
 class WatermarkStore:
     """
     The state store of the task's asset, or an Airflow Variable.
 
-    The asset is used on Airflow 3.3 and newer, if the task has exactly one, as an outlet or an inlet. The
-    Variable is ``bitrix24_watermark__<dag_id>__<task_id>``, and one for each instance of a mapped task.
+    The asset is used on Airflow 3.3 and newer, if the task has exactly one, as an outlet or an inlet.
+    In both, the key is ``bitrix24_watermark__<dag_id>__<task_id>``, and one for each instance of a mapped
+    task: several tasks may share an asset, and each has read something else.
 
     :param context: of the running task.
     """
@@ -32,8 +33,7 @@ class WatermarkStore:
         self._asset: Any = None
         if len([*task.inlets, *task.outlets]) == 1:
             self._asset = context.get("asset_state_store")
-        self._key = f"{_KEY}{mapped}"
-        self._variable = f"{_KEY}__{ti.dag_id}__{ti.task_id}{mapped}"
+        self._key = f"{_PREFIX}__{ti.dag_id}__{ti.task_id}{mapped}"
 
     def load(self) -> str | None:
         """
@@ -51,7 +51,7 @@ class WatermarkStore:
         if self._asset is not None:
             self._asset.set(self._key, watermark)
         else:
-            Variable.set(self._variable, watermark)
+            Variable.set(self._key, watermark)
 
     def _load_variable(self) -> Any:
-        return Variable.get(self._variable, None)
+        return Variable.get(self._key, None)

@@ -55,9 +55,9 @@ class Bitrix24ExportOperator(_ListOperator):
         ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
     :param incremental: the field with the time of the last change, e.g. ``updatedTime`` or ``DATE_MODIFY``
         (templated): export only what changed since the last run that succeeded; the first run exports
-        everything. The watermark is kept in the state store of the task's asset (Airflow 3.3 and newer, if
-        the task has exactly one outlet or inlet), else in the Variable
-        ``bitrix24_watermark__<dag_id>__<task_id>``. A run that fails does not move it.
+        everything. The watermark is kept as ``bitrix24_watermark__<dag_id>__<task_id>`` in the state store of
+        the task's asset (Airflow 3.3 and newer, if the task has exactly one outlet or inlet), else in the
+        Variable of this name. A run that fails does not move it.
     :param since: instead of a kept watermark, an ISO 8601 time with an offset (templated), for example
         ``{{ data_interval_start }}``.
     :param overlap: seconds by which reading begins before the watermark. Rows of that time come again in the

@@ -215,6 +215,7 @@ class KeysetReader:
         parts = -(-(one.expected or 0) // RANGE_ROWS)
         parts = -(-parts // lanes) * lanes
         start = one.after or 0
+        newest = max(newest, start)  # rows may have been deleted since
         bounds = sorted({start + (newest - start) * part // parts for part in range(1, parts)} - {start})
         pairs = zip([start, *bounds], [*bounds, one.upto], strict=True)
         position = self._ranges.index(one) + 1

@@ -1,6 +1,9 @@
 """The examples of syncs and exports do in the sandbox what they promise, also when they fail."""
 
+import contextlib
+import csv
 import json
+import sqlite3
 from functools import partial
 
 import pytest
@@ -210,20 +213,68 @@ def test_two_runs_of_the_sharded_sync_have_reports_of_their_own(run_example, por
 
 
 def test_the_nightly_export_writes_everything_once_and_then_what_changed(run_example, portal, tmp_path):
-    pytest.importorskip("airflow.providers.sqlite")
     portal.add_generated(deal=120)
-    first = run_example("example_nightly_export")
-    assert first.returned("export_deals")["rows"] == first.returned("load_deals")["rows"] == 120
+    assert run_example("example_nightly_export").returned("export_deals")["rows"] == 120
     portal.update_record("deal", 82, TITLE="changed")
-    second = run_example("example_nightly_export")
-    assert 1 <= second.returned("export_deals")["rows"] <= 120
-    assert second.returned("load_deals")["written"] == 1
+    assert 1 <= run_example("example_nightly_export").returned("export_deals")["rows"] <= 120
     assert len([*tmp_path.glob("deals-*.jsonl.gz")]) == 2
 
 
+NO_SUCH_TYPE = {'"entityTypeId": 2': '"entityTypeId": 999'}
+
+
 def test_the_nightly_export_leaves_no_file_of_a_list_that_cannot_be_read(run_example, portal, tmp_path):
-    pytest.importorskip("airflow.providers.sqlite")
-    no_such_type = {'"entityTypeId": 2': '"entityTypeId": 999'}
-    run = run_example("example_nightly_export", state="failed", **no_such_type)
-    assert {*run.states.values()} == {"failed"}
+    run = run_example("example_nightly_export", state="failed", **NO_SUCH_TYPE)
+    assert run.states == {"export_deals": "failed"}
     assert [*tmp_path.glob("deals-*")] == []
+
+
+def test_the_table_of_deals_stays_equal_to_the_portal(run_example, portal, tmp_path):
+    pytest.importorskip("airflow.providers.sqlite")
+    portal.add_generated(deal=120)
+    assert run_example("example_deals_to_sql").returned("load_deals")["written"] == 120
+    portal.update_record("deal", 82, TITLE="changed")
+    portal.delete_record("deal", 83)
+    run = run_example("example_deals_to_sql")
+    summary = run.returned("load_deals")
+    assert (summary["written"], summary["deleted"]) == (1, 1)
+    assert run.states["add_up"] == "success"
+    with contextlib.closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
+        titles = dict(database.execute("SELECT id, title FROM deals"))
+    assert sorted(titles) == sorted({*range(1, 121)} - {83})
+    assert titles[82] == "changed"
+
+
+def test_the_table_of_deals_is_not_added_up_if_the_list_cannot_be_read(run_example, portal):
+    run = run_example("example_deals_to_sql", state="failed", **NO_SUCH_TYPE)
+    assert run.states == {"load_deals": "failed", "add_up": "upstream_failed"}
+
+
+def test_the_items_of_a_smart_process_have_readable_names(run_example, portal, tmp_path):
+    summary = run_example("example_smart_process").returned("export_projects")
+    with open(summary["path"], newline="") as file:
+        rows = [*csv.DictReader(file)]
+    assert len(rows) == summary["rows"] > 0
+    assert {row["categoryIdName"] for row in rows} == {"General"}
+    assert len([*tmp_path.glob("projects-*.csv.schema.json")]) == 1
+
+
+def test_a_smart_process_that_does_not_exist_fails(run_example, portal, tmp_path):
+    run_example("example_smart_process", state="failed", **{"PROJECTS = 128": "PROJECTS = 999"})
+    assert [*tmp_path.glob("projects-*")] == []
+
+
+def test_what_the_erp_knows_by_name_is_written_back(run_example, portal):
+    run = run_example("example_compare_and_sync")
+    assert run.returned("sync")["written"] == 2
+    assert [row[0] for row in companies(portal, 82)] == [8, 9]
+    assert [row[0] for row in companies(portal, 83)] == [31]
+    assert run_example("example_compare_and_sync").returned("sync")["unchanged"] == 2
+
+
+def test_a_name_that_the_portal_does_not_know_writes_nothing(run_example, portal):
+    portal.delete_company(31)
+    run = run_example("example_compare_and_sync", state="failed")
+    assert run.states == {"export_companies": "success", "compare": "failed", "sync": "upstream_failed"}
+    assert "several, named Hikari Denki K.K." in run.log
+    assert not portal.writes

@@ -127,8 +127,5 @@ def test_a_run_that_fails_does_not_move_the_watermark(airflow, portals, home):
 def test_the_watermark_is_kept_with_the_asset(airflow):
     from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 
-    if AIRFLOW_V_3_3_PLUS:
-        assert airflow.watermark_keys("asset_state_store") == ["bitrix24_watermark"]
-        assert airflow.watermark_keys("variable") == []
-    else:
-        assert airflow.watermark_keys("variable") == ["bitrix24_watermark__nightly__sync"]
+    table = "asset_state_store" if AIRFLOW_V_3_3_PLUS else "variable"
+    assert airflow.watermark_keys(table) == ["bitrix24_watermark__nightly__sync"]

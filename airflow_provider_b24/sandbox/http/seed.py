@@ -49,6 +49,8 @@ GENERATED_COMPANIES = range(50, 62)
 
 
 GENERATED_USERS = 12
+SMART_PROCESS = 128
+GENERATED_ITEMS = 36
 
 
 def seeded_portal(
@@ -60,7 +62,8 @@ def seeded_portal(
     companies: int = 0,
     **attributes: Any,
 ) -> Portal:
-    """A portal with some fifty contacts, two dozen companies, twelve users, four webhooks and an application.
+    """
+    A portal with some fifty contacts, two dozen companies, a smart process, users, webhooks, and an app.
 
     User 1 is an administrator, user 7 may not change contacts, user 8 has no CRM access, and the webhook of
     user 9 lacks the scope ``crm``. The first four options are those of ``Portal``; contacts 1 to ``contacts``
@@ -70,7 +73,10 @@ def seeded_portal(
     :raises TypeError: if the portal has no such attribute.
     """
     portal = Portal(rules, clock, speed, sleep)
-    portal.add_generated(contacts=contacts, companies=companies, user=GENERATED_USERS)
+    projects = portal.add_smart_process(SMART_PROCESS, "Projects")
+    portal.add_generated(
+        contacts=contacts, companies=companies, user=GENERATED_USERS, **{projects: GENERATED_ITEMS}
+    )
     _add_companies(portal)
     _add_contacts(portal)
     portal.add_webhook(1, DEMO_CODE)
