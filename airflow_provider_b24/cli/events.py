@@ -87,7 +87,8 @@ def _bound(client: Client) -> list[str]:
 
 
 def _can_reserve(client: Client) -> bool:
-    return client.call("feature.get", {"CODE": "rest_offline_extended"}).result in ("Y", True)
+    feature = client.call("feature.get", {"CODE": "rest_offline_extended"}).result
+    return bool(feature["value"] == "Y")
 
 
 def _say(text: str) -> None:

@@ -151,12 +151,20 @@ def user(record_id: int, seed: int = 0) -> Sample:
         "ACTIVE": True,
         "NAME": person["NAME"],
         "LAST_NAME": person["LAST_NAME"],
+        "XML_ID": "",
         "EMAIL": person["EMAIL"],
-        "WORK_POSITION": person["POST"],
-        "UF_DEPARTMENT": [record_id % 20 + 1],
+        "LAST_LOGIN": moment(record_id + 1_440),
         "DATE_REGISTER": moment(record_id),
-        "USER_TYPE": "employee",
         "TIME_ZONE": "",
+        "IS_ONLINE": "N",
+        "TIMESTAMP_X": "",
+        "LAST_ACTIVITY_DATE": moment(record_id + 1_440)[:19].replace("T", " "),
+        "PERSONAL_GENDER": "",
+        "PERSONAL_BIRTHDAY": "",
+        "WORK_POSITION": person["POST"],
+        "UF_EMPLOYMENT_DATE": "",
+        "UF_DEPARTMENT": [record_id % 20 + 1],
+        "USER_TYPE": "employee",
     }
 
 
@@ -201,6 +209,18 @@ def stage_change(record_id: int, seed: int = 0) -> Sample:
         "CATEGORY_ID": 0,
         "STAGE_SEMANTIC_ID": _semantic(stage),
         "STAGE_ID": stage,
+    }
+
+
+def status_change(record_id: int, seed: int = 0) -> Sample:
+    """A row of the stage history of leads."""
+    status = LEAD_STATUSES[(record_id + seed) % len(LEAD_STATUSES)]
+    return {
+        "TYPE_ID": 1 if status == "NEW" else 2,
+        "OWNER_ID": record_id // len(LEAD_STATUSES) + 1,
+        "CREATED_TIME": moment(record_id),
+        "STATUS_SEMANTIC_ID": _semantic(status),
+        "STATUS_ID": status,
     }
 
 

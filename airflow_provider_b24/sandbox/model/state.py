@@ -31,6 +31,7 @@ SAMPLES: dict[str, Callable[[int, int], Record]] = {
     "department": samples.department,
     "call": samples.telephone_call,
     "stage_change": samples.stage_change,
+    "status_change": samples.status_change,
     "activity": samples.activity,
     "address": samples.address,
     "list_element": samples.list_element,
