@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_b24.crm import events
@@ -87,7 +87,8 @@ def _bound(client: Client) -> list[str]:
 
 
 def _can_reserve(client: Client) -> bool:
-    return client.call("feature.get", {"CODE": "rest_offline_extended"}).result in ("Y", True)
+    feature = client.call("feature.get", {"CODE": "rest_offline_extended"}).result
+    return isinstance(feature, Mapping) and feature.get("value") == "Y"
 
 
 def _say(text: str) -> None:

@@ -10,9 +10,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import HERE, ROOT, Client
-
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 FOLDER = ROOT / ".bench"
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client of the lab: the Python of its environment, and the script in this folder."""
+
+    name: str
+    python: Path
+    script: str
+
+
 OWN = Client("this package", Path(sys.executable), "client_ours.py")
 PLAIN = Client("plain requests loop", Path(sys.executable), "client_plain.py")
 

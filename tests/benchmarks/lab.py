@@ -22,24 +22,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from environments import HERE, ROOT, Client
 from job import COMPANIES, wanted_items
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
 USER, CODE = 1, "bench0" + secrets.token_hex(6)
 STOPPED = "stopped at the time cap"
 START_SECONDS = 60  # for a client to import what it needs
 CHANGED_SINCE = "2025-06-01T00:00:00+00:00"  # rows of the sandbox are older, except those that were changed
 BUCKET = {"capacity": 50, "drain": 2.0}
-
-
-@dataclass(frozen=True)
-class Client:
-    """A client of the lab: the Python of its environment, and the script in this folder."""
-
-    name: str
-    python: Path
-    script: str
 
 
 @dataclass(frozen=True)

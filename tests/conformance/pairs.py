@@ -249,6 +249,8 @@ BATCHES = [
 ]
 ITEM = "api-reference/crm/universal/"
 KINDS = (("contact", 3), ("company", 4), ("deal", 2), ("lead", 1))
+STAGES = "api-reference/crm/crm-stage-history-list.md"
+TYPES = "api-reference/crm/universal/user-defined-object-types/crm-type-list.md"
 LISTS = [
     *(
         Pair(
@@ -321,6 +323,17 @@ LISTS = [
         for key in ("ID", "@ID")
         for way in ("ASC", "DESC")
     ),
+    *(
+        Pair(method, {**params, name: {"noSuchField": "ASC"}}, page, status=400, error="INVALID_ARG_VALUE")
+        for method, params, page in (
+            ("crm.stagehistory.list", {"entityTypeId": 1}, STAGES),
+            ("crm.stagehistory.list", {"entityTypeId": 2}, STAGES),
+            ("crm.type.list", {}, TYPES),
+        )
+        for name in ("filter", "order")
+    ),
+    Pair("crm.stagehistory.list", {"entityTypeId": 3}, STAGES, status=400, error="ENTITY_TYPE_NOT_SUPPORTED"),
+    Pair("crm.type.list", {"order": {"id": "DESC"}}, TYPES, {"types": list}),
     Pair(
         "crm.company.list",
         {"filter": {"ID": 2_000_000_000}},
@@ -396,6 +409,10 @@ SYSTEM = [
     ),
     Pair("profile", {}, "api-reference/common/system/profile.md", {"ID": str, "ADMIN": bool, "NAME": str}),
     Pair("scope", {}, "api-reference/common/system/scope.md"),
+    *(
+        Pair("feature.get", {"CODE": code}, "api-reference/common/system/feature-get.md", {"value": str})
+        for code in ("rest_offline_extended", "rest_auth_connector", "no_such_feature")
+    ),
     Pair("server.time", {}, "api-reference/common/system/server-time.md", str),
 ]
 PAIRS = [*IDS, *ARRAYS, *COMPANIES, *ABSENT, *READING, *SETTING, *ADDING, *BATCHES, *LISTS, *MESSAGE, *SYSTEM]

@@ -257,6 +257,32 @@ def test_stage_history_has_numbers_and_needs_a_type(everything):
     assert everything.error("crm.stagehistory.list")[1] == "100"
 
 
+def test_stage_history_of_leads_has_statuses(portal, rest):
+    portal.add_generated(status_change=60)
+    rows = rest.result("crm.stagehistory.list", {"entityTypeId": 1, "filter": {"STATUS_ID": "JUNK"}})["items"]
+    assert {row["STATUS_ID"] for row in rows} == {"JUNK"}
+    assert {row["STATUS_SEMANTIC_ID"] for row in rows} == {"F"}
+    assert rest.result("crm.stagehistory.list", {"entityTypeId": 31}) == {"items": []}
+
+
+def test_smart_processes_are_listed_filtered_and_ordered(portal, rest):
+    portal.add_smart_process(128, "Deliveries")
+    portal.add_smart_process(156, "Purchases")
+    types = rest.result("crm.type.list", {"order": {"entityTypeId": "DESC"}})["types"]
+    assert [(row["id"], row["entityTypeId"], row["title"]) for row in types] == [
+        (2, 156, "Purchases"),
+        (1, 128, "Deliveries"),
+    ]
+    found = rest.result("crm.type.list", {"filter": {"%title": "deliv"}})["types"]
+    assert [row["entityTypeId"] for row in found] == [128]
+
+
+def test_the_full_list_of_scopes_is_more_than_the_webhook_has(rest):
+    own, full = rest.result("scope"), rest.result("scope", {"full": True})
+    assert {*own} < {*full}
+    assert {"booking", "telephony", "tasks"} & {*full} == {"booking", "telephony"}
+
+
 def test_an_address_list_tells_the_total_of_its_page_and_no_next(everything):
     """fast_bitrix24 issue 260: ``total`` is 50 and ``next`` is missing although there are more rows."""
     _, first = everything("crm.address.list")

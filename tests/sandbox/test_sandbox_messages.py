@@ -135,7 +135,10 @@ def test_offline_events_are_for_administrators_only(portal, app):
     denied = {"error": "ACCESS_DENIED", "error_description": "Access denied!"}
     for method in ("get", "list", "clear", "error"):
         assert app(f"event.offline.{method}") == (403, denied)
-    assert app("event.bind", event="onCrmContactUpdate", event_type="offline") == (403, denied)
+    for method, deed in (("bind", "binding"), ("unbind", "unbinding")):
+        status, body = app(f"event.{method}", event="onCrmContactUpdate", event_type="offline")
+        assert (status, body["error"]) == (403, "ACCESS_DENIED")
+        assert body["error_description"].startswith(f"Access denied! Offline events {deed} requires")
     assert app("event.bind", event="onCrmContactUpdate", handler="https://h.example")[1]["result"] is True
 
 
@@ -193,3 +196,25 @@ def test_changes_by_rest_are_queued_once_per_object_if_a_handler_is_bound(portal
         ("ONCRMCONTACTUPDATE", "82"),
         ("ONCRMCONTACTDELETE", "85"),
     ]
+
+
+def test_handlers_belong_to_users(portal, app):
+    online = {"event": "onCrmDealAdd", "handler": "https://h.example/"}
+    for user in (0, 1, 15):
+        assert app("event.bind", **online, auth_type=user)[1]["result"] is True
+    assert [one["auth_type"] for one in app("event.get")[1]["result"]] == ["0", "1", "15"]
+    assert app("event.unbind", **online, auth_type=0)[1]["result"] == {"count": 1}
+    portal.state.users[1].admin = False
+    for method in ("bind", "unbind"):
+        status, body = app(f"event.{method}", **online, auth_type=15)
+        assert (status, body["error"]) == (403, "ACCESS_DENIED")
+        assert "with AUTH_TYPE requires administrator" in body["error_description"]
+    assert app("event.unbind", event="onCrmDealAdd")[1]["result"] == {"count": 2}
+
+
+def test_a_feature_is_told_in_an_object(portal, rest):
+    """The documentation of feature.get."""
+    assert rest.result("feature.get", {"CODE": "rest_offline_extended"}) == {"value": "Y"}
+    portal.offline_extended = False
+    assert rest.result("feature.get", {"CODE": "rest_offline_extended"}) == {"value": "N"}
+    assert rest.result("feature.get", {"CODE": "anything_else"}) == {"value": "N"}

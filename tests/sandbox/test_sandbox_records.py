@@ -213,3 +213,12 @@ def test_generated_records_are_the_same_each_time_and_give_way_to_explicit_ones(
     assert portal.contacts.count() == 1_000_001
     assert portal.company(500)["TITLE"]
     assert portal.company(501) is None
+
+
+def test_whether_a_record_can_be_reached_follows_from_its_phone_and_email(portal, rest):
+    number = rest.result("crm.contact.add", {"fields": {"NAME": "Ida", "PHONE": [{"VALUE": "+1 555 0100"}]}})
+    card = rest.result("crm.contact.get", {"id": number})
+    assert (card["HAS_PHONE"], card["HAS_EMAIL"], card["UTM_SOURCE"]) == ("Y", "N", None)
+    rest.result("crm.contact.update", {"id": number, "fields": {"PHONE": [], "UTM_SOURCE": "news"}})
+    card = rest.result("crm.contact.get", {"id": number})
+    assert (card["HAS_PHONE"], card["UTM_SOURCE"]) == ("N", "news")

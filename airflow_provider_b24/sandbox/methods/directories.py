@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_b24.sandbox.methods.listing import parse_group
+from airflow_provider_b24.sandbox.methods.listing import parse_group, sort_key
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.methods.records import array_parameter
+from airflow_provider_b24.sandbox.methods.strict import array, parse_filter, parse_order
 from airflow_provider_b24.sandbox.model import php
 from airflow_provider_b24.sandbox.model.calls import Answer, Call
 from airflow_provider_b24.sandbox.model.errors import RestError
 from airflow_provider_b24.sandbox.model.samples import LEAD_STATUSES, QUOTE_STATUSES, STAGES
 from airflow_provider_b24.sandbox.model.state import State
 
+SMART = 128  # type ids of smart processes begin here
+SWITCHED_ON = (
+    "isCategoriesEnabled",
+    "isStagesEnabled",
+    "isBeginCloseDatesEnabled",
+    "isClientEnabled",
+    "isUseInUserfieldEnabled",
+    "isSourceEnabled",
+    "isAutomationEnabled",
+    "isSetOpenPermissions",
+)
+SWITCHED_OFF = (
+    "isLinkWithProductsEnabled",
+    "isMycompanyEnabled",
+    "isDocumentsEnabled",
+    "isObserversEnabled",
+    "isRecyclebinEnabled",
+    "isBizProcEnabled",
+    "isPaymentsEnabled",
+    "isCountersEnabled",
+)
 STATUSES = {
     "DEAL_STAGE": STAGES,
     "STATUS": LEAD_STATUSES,
@@ -75,13 +97,35 @@ def categories(state: State, call: Call) -> Answer:
 
 
 def types(state: State, call: Call) -> Answer:
-    """crm.type.list: the smart processes."""
-    rows = [
-        {"id": kind.type_id, "title": kind.title, "entityTypeId": kind.type_id}
-        for kind in state.kinds.values()
-        if kind.type_id >= 128
-    ]
-    return Answer({"types": rows}, total=len(rows))
+    """crm.type.list: the smart processes. ``id`` is the number of the row, not the entity type id."""
+    columns = {name: name for name in _type(0, 0, "", "")}
+    group = parse_filter(array(call, "filter"), columns)
+    order = parse_order(array(call, "order"), columns)
+    kinds = [kind for kind in state.kinds.values() if kind.type_id >= SMART]
+    rows = [_type(number, kind.type_id, kind.title, state.now) for number, kind in enumerate(kinds, 1)]
+    rows = [row for row in rows if group.holds(row)]
+    for name, descending in reversed(order):
+        field = "id" if name == "ID" else name
+        rows.sort(key=lambda row: sort_key(row[field]), reverse=descending)
+    answer = Answer.page(rows, call.start)
+    answer.result = {"types": answer.result}
+    return answer
+
+
+def _type(number: int, type_id: int, title: str, now: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "title": title,
+        "code": "",
+        "createdBy": 1,
+        "entityTypeId": type_id,
+        "customSectionId": None,
+        **dict.fromkeys(SWITCHED_ON, "Y"),
+        **dict.fromkeys(SWITCHED_OFF, "N"),
+        "createdTime": now,
+        "updatedTime": now,
+        "updatedBy": 1,
+    }
 
 
 METHODS = {

@@ -15,28 +15,44 @@ from airflow_provider_b24.sandbox.model.state import State
 
 KINDS = ("CONTACT", "COMPANY", "DEAL", "LEAD", "QUOTE")
 FIELDS = ("ID", "TIMESTAMP_X", "EVENT_NAME", "MESSAGE_ID", "PROCESS_ID", "ERROR")
+FEATURES = ("rest_offline_extended", "rest_auth_connector")
 NOT_LICENSED = "This feature is not enabled for the current license"
 EVENTS = {f"ONCRM{kind}{verb}" for kind in KINDS for verb in ("ADD", "UPDATE", "DELETE")}
 
 
 def bind(state: State, call: Call) -> bool:
     """event.bind: register a handler or, for administrators, the offline queue."""
-    state.events.handlers.append(_handler(call))
+    handler = _handler(call)
+    _check_owner(call, handler, "Offline events binding", "Event binding")
+    state.events.handlers.append(handler)
     return True
 
 
 def unbind(state: State, call: Call) -> dict[str, int]:
-    """event.unbind: the number of handlers that were removed."""
-    handler = _handler(call)
-    count = state.events.handlers.count(handler)
-    state.events.handlers[:] = [one for one in state.events.handlers if one != handler]
+    """event.unbind: the number of handlers that were removed.
+
+    Without ``handler`` or ``auth_type`` the handlers of every address or user are removed.
+    """
+    wanted = _handler(call)
+    _check_owner(call, wanted, "Offline events unbinding", "Event unbinding")
+    any_url = not wanted.url
+    any_user = call.any_case("AUTH_TYPE") is None
+    kept = [
+        one
+        for one in state.events.handlers
+        if (one.event, one.offline) != (wanted.event, wanted.offline)
+        or not (any_url or one.url == wanted.url)
+        or not (any_user or one.user_id == wanted.user_id)
+    ]
+    count = len(state.events.handlers) - len(kept)
+    state.events.handlers[:] = kept
     return {"count": count}
 
 
 def get(state: State, call: Call) -> list[dict[str, Any]]:
     """event.get: the registered handlers."""
     return [
-        {"event": one.event, "handler": one.url, "auth_type": "0", "offline": int(one.offline)}
+        {"event": one.event, "handler": one.url, "auth_type": str(one.user_id), "offline": int(one.offline)}
         for one in state.events.handlers
     ]
 
@@ -46,9 +62,19 @@ def _handler(call: Call) -> Handler:
     if name not in EVENTS:
         raise RestError(400, "ERROR_EVENT_NOT_FOUND", "Event not found")
     offline = call.any_case("EVENT_TYPE") == "offline"
-    if offline:
-        _check_administrator(call)
-    return Handler(name, "" if offline else php.to_text(call.any_case("HANDLER")), offline)
+    url = "" if offline else php.to_text(call.any_case("HANDLER"))
+    return Handler(name, url, offline, php.to_int(call.any_case("AUTH_TYPE")))
+
+
+def _check_owner(call: Call, handler: Handler, offline: str, for_user: str) -> None:
+    user = call.caller.user
+    if user.admin:
+        return
+    denied = "requires administrator access rights"
+    if handler.offline:
+        raise RestError(403, "ACCESS_DENIED", f"Access denied! {offline} {denied}")
+    if handler.user_id not in {0, user.id}:
+        raise RestError(403, "ACCESS_DENIED", f"Access denied! {for_user} with AUTH_TYPE {denied}")
 
 
 def offline_get(state: State, call: Call) -> dict[str, Any]:
@@ -105,10 +131,10 @@ def _listed(row: OfflineEvent) -> dict[str, Any]:
     return row.row() | {"PROCESS_ID": row.process_id, "ERROR": row.error}
 
 
-def feature_get(state: State, call: Call) -> str:
-    """feature.get: whether the plan has a feature, "Y" or "N"."""
-    code = php.to_text(call.any_case("CODE"))
-    return "Y" if code == "rest_offline_extended" and state.behavior.offline_extended else "N"
+def feature_get(state: State, call: Call) -> dict[str, str]:
+    """feature.get: whether the plan has a feature, ``{"value": "Y"}`` or ``{"value": "N"}``."""
+    has = php.to_text(call.any_case("CODE")) in FEATURES and state.behavior.offline_extended
+    return {"value": "Y" if has else "N"}
 
 
 def _bad_argument(text: str) -> RestError:

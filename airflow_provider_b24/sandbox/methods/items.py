@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_b24.sandbox.methods.listing import Condition, Group, Listing, parse_condition, split_key
+from airflow_provider_b24.sandbox.methods.listing import Listing
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.methods.records import MULTIPLE, multiple, typed
+from airflow_provider_b24.sandbox.methods.strict import array, parse_filter, parse_order
 from airflow_provider_b24.sandbox.model import php
 from airflow_provider_b24.sandbox.model.calls import Answer, Call
-from airflow_provider_b24.sandbox.model.errors import ITEM_DENIED, RestError, bad_argument
+from airflow_provider_b24.sandbox.model.errors import ITEM_DENIED, RestError
 from airflow_provider_b24.sandbox.model.records import Record
 from airflow_provider_b24.sandbox.model.schema import Kind
 from airflow_provider_b24.sandbox.model.state import State
@@ -28,15 +29,14 @@ def list_items(state: State, call: Call) -> Answer:
     """crm.item.list: ``{"items": [...]}``, 50 a page, without what the caller may not read."""
     kind = _kind(state, call)
     _check_read(call)
-    listing = Listing(
-        _group(_array(call, "filter"), kind, state.behavior.utc_offset), _order(call, kind), call.start or 0
-    )
+    conditions = parse_filter(array(call, "filter"), kind.columns, state.behavior.utc_offset)
+    listing = Listing(conditions, parse_order(array(call, "order"), kind.columns), call.start or 0)
     answer = listing.answer(
         state.table(kind.name),
         lambda record_id: state.get(kind.name, record_id) or {},
         version=state.links_version(kind.name),
     )
-    selected = [str(name) for name in php.values(_array(call, "select"))]
+    selected = [str(name) for name in php.values(array(call, "select"))]
     answer.result = {"items": [_selected(kind, record, selected) for record in answer.result]}
     return answer
 
@@ -90,16 +90,6 @@ def _required(call: Call, name: str) -> Any:
     return call.params[name]
 
 
-def _array(call: Call, name: str) -> php.Array:
-    value = call.params.get(name)
-    if value is None:
-        return {}
-    if not php.is_array(value):
-        text = f"Invalid value {{{php.to_text(value)}}} to match with parameter {{{name}}}."
-        raise RestError(400, "100", f"{text} Should be value of type array.")
-    return value
-
-
 def _check_read(call: Call) -> None:
     user = call.caller.user
     if not user.crm_access or not user.can_read:
@@ -124,7 +114,7 @@ def _existing(state: State, call: Call, kind: Kind, record_id: int) -> Record:
 
 def _values(state: State, call: Call, kind: Kind) -> Record:
     _required(call, "fields")
-    given = _array(call, "fields")
+    given = array(call, "fields")
     _check_update(call)
     for name, value in php.pairs(given):
         if name in LINKS:
@@ -153,40 +143,6 @@ def _link(state: State, call: Call, kind: Kind, record_id: int) -> None:
         state.relink(kind.name, record_id, _ids(several))
     elif kind.name in state.links and single is not None:
         state.move(kind.name, record_id, php.to_int(single))
-
-
-def _group(given: php.Array, kind: Kind, utc_offset: float) -> Group:
-    parts: list[Condition | Group] = []
-    any_of = False
-    for key, value in php.pairs(given):
-        if str(key).lower() == "logic":
-            any_of = php.to_text(value).upper() == "OR"
-        elif isinstance(key, int):
-            parts += [_group(value, kind, utc_offset)] if php.is_array(value) else []
-        else:
-            parts += _condition(key, value, kind, utc_offset)
-    return Group(tuple(parts), any_of)
-
-
-def _condition(key: str, value: Any, kind: Kind, utc_offset: float) -> list[Condition]:
-    operator, name = split_key(key)
-    if name not in kind.items:
-        raise bad_argument(f"Invalid filter: field '{name}' is not allowed in filter")
-    condition = parse_condition(operator + kind.items[name].name, value, utc_offset)
-    return [] if condition is None else [condition]
-
-
-def _order(call: Call, kind: Kind) -> tuple[tuple[str, bool], ...]:
-    order = []
-    for name, way in php.pairs(_array(call, "order")):
-        field = "ID" if name == "ID" else kind.items[str(name)].name if name in kind.items else None
-        if field is None:
-            raise bad_argument(f"Invalid order: field '{name}' is not allowed in order")
-        if php.to_text(way).upper() not in {"ASC", "DESC"}:
-            text = f"allowed sort directions are ASC, DESC. But got '{php.to_text(way)}' for field '{name}'"
-            raise bad_argument(f"Invalid order: {text}")
-        order.append((field, php.to_text(way).upper() == "DESC"))
-    return tuple(order)
 
 
 def _selected(kind: Kind, record: Record, selected: list[str]) -> dict[str, Any]:

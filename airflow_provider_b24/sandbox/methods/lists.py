@@ -15,12 +15,13 @@ from airflow_provider_b24.sandbox.methods.listing import (
 )
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.methods.records import array_parameter, as_text, old_order
+from airflow_provider_b24.sandbox.methods.strict import array, parse_filter, parse_order
 from airflow_provider_b24.sandbox.model import php
 from airflow_provider_b24.sandbox.model.calls import PAGE, Answer, Call
 from airflow_provider_b24.sandbox.model.errors import RestError
 from airflow_provider_b24.sandbox.model.records import Record
 from airflow_provider_b24.sandbox.model.schema import camel_case
-from airflow_provider_b24.sandbox.model.state import State
+from airflow_provider_b24.sandbox.model.state import SAMPLES, State
 
 Row = Callable[[Record], dict[str, Any]]
 MOST_DIALOGS = 200
@@ -29,11 +30,6 @@ MOST_DIALOGS = 200
 def text_row(record: Record) -> dict[str, Any]:
     """Upper-case names, numbers as strings."""
     return {name: as_text(value) for name, value in record.items()}
-
-
-def typed_row(record: Record) -> dict[str, Any]:
-    """Upper-case names, numbers as numbers."""
-    return record
 
 
 def camel_row(record: Record) -> dict[str, Any]:
@@ -54,12 +50,9 @@ class TableList:
     wrap: str = ""
     by_pages: bool = True
     sorted_by: bool = False
-    required: str = ""
 
     def run(self, state: State, call: Call) -> Answer:
         """One page."""
-        if self.required and call.any_case(self.required.upper()) is None:
-            raise RestError(400, "100", f"Could not find value for parameter {{{self.required}}}")
         answer = self._listing(state, call).answer(state.table(self.table), self._loader(state))
         selected = {str(name).upper() for name in php.values(call.array("select") or [])}
         rows = [self.row(_only(record, selected)) for record in answer.result]
@@ -157,11 +150,29 @@ def elapsed_items(state: State, call: Call) -> Answer:
 
 
 def stage_history(state: State, call: Call) -> Answer:
-    """crm.stagehistory.list: of deals (entityTypeId 2); other types have no rows here."""
-    answer = TableList("stage_change", typed_row, "items", required="entityTypeId").run(state, call)
-    return answer if php.to_int(call.params.get("entityTypeId")) == 2 else Answer({"items": []}, total=0)
+    """crm.stagehistory.list: of leads and deals; invoices and smart processes have no rows here."""
+    if call.params.get("entityTypeId") is None:
+        raise RestError(400, "100", "Could not find value for parameter {entityTypeId}")
+    type_id = php.to_int(call.params["entityTypeId"])
+    if type_id not in {*HISTORIES, *INVOICES, *(number for number in state.kinds if number >= SMART)}:
+        raise RestError(400, "ENTITY_TYPE_NOT_SUPPORTED", f"Entity type `{type_id}` is not supported")
+    table = HISTORIES.get(type_id, "stage_change")
+    columns = {name: name for name in ("ID", *SAMPLES[table](1, 0))}
+    group = parse_filter(array(call, "filter"), columns, state.behavior.utc_offset)
+    order = parse_order(array(call, "order"), columns)
+    if type_id not in HISTORIES:
+        return Answer({"items": []}, total=0)
+    records = state.table(table)
+    listing = Listing(group, order, page_start(call.start))
+    answer = listing.answer(records, lambda number: records.get(number) or {})
+    selected = {str(name) for name in php.values(array(call, "select"))}
+    answer.result = {"items": [_only(record, selected) for record in answer.result]}
+    return answer
 
 
+HISTORIES = {1: "status_change", 2: "stage_change"}
+INVOICES = (5, 31)
+SMART = 128  # type ids of smart processes begin here
 TASK_LIST = TableList("task", camel_row, "tasks", by_pages=False)
 METHODS = {
     "tasks.task.list": Method(TASK_LIST.run, scope="task"),

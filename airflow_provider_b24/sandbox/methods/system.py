@@ -11,6 +11,14 @@ from airflow_provider_b24.sandbox.model.calls import Call
 from airflow_provider_b24.sandbox.model.errors import RestError
 from airflow_provider_b24.sandbox.model.state import State
 
+SCOPES = """
+ai_admin biconnector bizproc booking calendar call cashbox catalog contact_center crm delivery department
+disk documentgenerator entity humanresources humanresources.hcmlink im imbot imconnector imopenlines intranet
+landing lists log mailservice main messageservice mobile pay_system placement pull rpa sale salescenter
+sign.b2e sonet_group task telephony timeman user user.userfield user_basic user_brief userconsent
+userfieldconfig vote
+"""
+"""What api-reference/scopes/permissions.md of the documentation lists."""
 LICENSE = {"LICENSE": "de_pro100", "LICENSE_TYPE": "pro100", "LICENSE_FAMILY": "pro"}
 
 
@@ -28,7 +36,9 @@ def profile(state: State, call: Call) -> dict[str, Any]:
 
 
 def scope(state: State, call: Call) -> list[str]:
-    """scope: the scopes of the webhook or token."""
+    """scope: the scopes of the webhook or token; with ``full`` all that the portal has."""
+    if php.is_truthy(call.params.get("full")):
+        return sorted({*SCOPES.split(), *call.caller.scope})
     return sorted(call.caller.scope)
 
 

@@ -38,11 +38,15 @@ class OfflineEvent:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """What event.bind registered: an address, or the offline queue."""
+    """What event.bind registered: an address or the offline queue, and the user it is authorized as.
+
+    ``user_id`` 0 stands for the user whose action raises the event.
+    """
 
     event: str
     url: str = ""
     offline: bool = False
+    user_id: int = 0
 
 
 class OfflineQueue:

@@ -134,7 +134,11 @@ COMMON_DEFAULTS: dict[str, Any] = {
     "MODIFY_BY_ID": 1,
     "PHONE": "",
     "EMAIL": "",
+    "HAS_PHONE": "N",
+    "HAS_EMAIL": "N",
+    "HAS_IMOL": "N",
 }
+REACHABLE = {"HAS_PHONE": "Y", "HAS_EMAIL": "Y", "HAS_IMOL": "N"}
 CONTACT_DEFAULTS: dict[str, Any] = {
     "NAME": "",
     "SECOND_NAME": None,
@@ -142,12 +146,15 @@ CONTACT_DEFAULTS: dict[str, Any] = {
     "POST": None,
     "TYPE_ID": "CLIENT",
     "SOURCE_ID": "WEB",
+    "EXPORT": "Y",
     **COMMON_DEFAULTS,
 }
 COMPANY_DEFAULTS: dict[str, Any] = {
     "TITLE": "",
     "COMPANY_TYPE": "CUSTOMER",
     "INDUSTRY": "OTHER",
+    "IS_MY_COMPANY": "N",
+    "REVENUE": 0.0,
     **COMMON_DEFAULTS,
 }
 
@@ -164,6 +171,7 @@ def contact(contact_id: int, seed: int = 0) -> dict[str, Any]:
         "POST": POSTS[number // 3 % len(POSTS)],
         "PHONE": phone(number),
         "EMAIL": f"{name}.{last_name}.{contact_id}@example.com".lower(),
+        **REACHABLE,
         **stamps(contact_id),
     }
 
@@ -179,6 +187,7 @@ def company(company_id: int, seed: int = 0) -> dict[str, Any]:
         "INDUSTRY": industry,
         "PHONE": phone(number),
         "EMAIL": f"office.{company_id}@{firm.lower()}.example",
+        **REACHABLE,
         **stamps(company_id),
     }
 
@@ -199,7 +208,7 @@ def _day(number: int) -> str:
     return (FIRST_DAY + timedelta(days=number)).isoformat()
 
 
-def stamps(number: int) -> dict[str, str]:
-    """The times of creation and modification of a sample record."""
+def stamps(number: int) -> dict[str, Any]:
+    """The times of creation, modification and last activity of a sample record."""
     made = moment(number)
-    return {"DATE_CREATE": made, "DATE_MODIFY": made}
+    return {"DATE_CREATE": made, "DATE_MODIFY": made, "LAST_ACTIVITY_TIME": made, "LAST_ACTIVITY_BY": 1}

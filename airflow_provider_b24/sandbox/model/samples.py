@@ -17,6 +17,17 @@ LINKED = 500  # sample records refer to contacts and companies up to this id
 
 Sample = dict[str, Any]
 
+TRADE_FLAGS = {"IS_RETURN_CUSTOMER": "N", "IS_MANUAL_OPPORTUNITY": "N"}
+DEAL_DEFAULTS: Sample = {
+    **TRADE_FLAGS,
+    "IS_NEW": "N",
+    "IS_RECURRING": "N",
+    "IS_REPEATED_APPROACH": "N",
+    "TAX_VALUE": 0.0,
+}
+QUOTE_DEFAULTS: Sample = {"TAX_VALUE": 0.0, "PERSON_TYPE_ID": 1}
+LEAD_DEFAULTS: Sample = {**TRADE_FLAGS, "HAS_PHONE": "N", "HAS_EMAIL": "N", "HAS_IMOL": "N"}
+
 
 def _semantic(stage: str) -> str:
     return {"WON": "S", "LOSE": "F", "CONVERTED": "S", "JUNK": "F"}.get(stage, "P")
@@ -64,21 +75,27 @@ def deal(record_id: int, seed: int = 0) -> Sample:
         "PROBABILITY": record_id % 11 * 10,
         "CLOSED": "N" if _semantic(stage) == "P" else "Y",
         "SOURCE_ID": "WEB",
+        **DEAL_DEFAULTS,
+        "IS_NEW": "Y" if stage == "NEW" else "N",
     }
 
 
 def lead(record_id: int, seed: int = 0) -> Sample:
     """A lead."""
     person = people.contact(record_id, seed)
+    status = LEAD_STATUSES[(record_id * 13 + seed) % len(LEAD_STATUSES)]
     return {
         **_common(record_id),
         **_trade(record_id, seed),
+        **TRADE_FLAGS,
+        **people.REACHABLE,
         "COMMENTS": None,
         "MOVED_BY_ID": 1,
         "MOVED_TIME": moment(record_id),
         "NAME": person["NAME"],
         "LAST_NAME": person["LAST_NAME"],
-        "STATUS_ID": LEAD_STATUSES[(record_id * 13 + seed) % len(LEAD_STATUSES)],
+        "STATUS_ID": status,
+        "STATUS_SEMANTIC_ID": _semantic(status),
         "SOURCE_ID": "WEB",
         "PHONE": person["PHONE"],
         "EMAIL": person["EMAIL"],
@@ -93,6 +110,8 @@ def quote(record_id: int, seed: int = 0) -> Sample:
         **_trade(record_id, seed),
         **_period(record_id),
         "COMMENTS": None,
+        **QUOTE_DEFAULTS,
+        "QUOTE_NUMBER": str(record_id),
         "STATUS_ID": status,
         "DEAL_ID": record_id,
         "CLOSED": "Y" if status in {"APPROVED", "DECLINED"} else "N",
@@ -151,12 +170,20 @@ def user(record_id: int, seed: int = 0) -> Sample:
         "ACTIVE": True,
         "NAME": person["NAME"],
         "LAST_NAME": person["LAST_NAME"],
+        "XML_ID": "",
         "EMAIL": person["EMAIL"],
-        "WORK_POSITION": person["POST"],
-        "UF_DEPARTMENT": [record_id % 20 + 1],
+        "LAST_LOGIN": moment(record_id + 1_440),
         "DATE_REGISTER": moment(record_id),
-        "USER_TYPE": "employee",
         "TIME_ZONE": "",
+        "IS_ONLINE": "N",
+        "TIMESTAMP_X": "",
+        "LAST_ACTIVITY_DATE": moment(record_id + 1_440)[:19].replace("T", " "),
+        "PERSONAL_GENDER": "",
+        "PERSONAL_BIRTHDAY": "",
+        "WORK_POSITION": person["POST"],
+        "UF_EMPLOYMENT_DATE": "",
+        "UF_DEPARTMENT": [record_id % 20 + 1],
+        "USER_TYPE": "employee",
     }
 
 
@@ -201,6 +228,18 @@ def stage_change(record_id: int, seed: int = 0) -> Sample:
         "CATEGORY_ID": 0,
         "STAGE_SEMANTIC_ID": _semantic(stage),
         "STAGE_ID": stage,
+    }
+
+
+def status_change(record_id: int, seed: int = 0) -> Sample:
+    """A row of the stage history of leads."""
+    status = LEAD_STATUSES[(record_id + seed) % len(LEAD_STATUSES)]
+    return {
+        "TYPE_ID": 1 if status == "NEW" else 2,
+        "OWNER_ID": record_id // len(LEAD_STATUSES) + 1,
+        "CREATED_TIME": moment(record_id),
+        "STATUS_SEMANTIC_ID": _semantic(status),
+        "STATUS_ID": status,
     }
 
 

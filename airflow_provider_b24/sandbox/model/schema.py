@@ -88,7 +88,7 @@ class Kind:
     def add_user_field(self, added: Field) -> None:
         """Add a user's field ``UF_CRM_...``, or replace it."""
         self.user_fields[added.name] = added
-        for cached in ("fields", "items"):
+        for cached in ("fields", "items", "columns"):
             self.__dict__.pop(cached, None)
 
     @cached_property
@@ -100,3 +100,8 @@ class Kind:
     def items(self) -> dict[str, Field]:
         """The fields of crm.item.* by their names there."""
         return {one.item_name: one for one in self.fields.values() if one.item_name}
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """The upper-case names of the fields of crm.item.* by their names there."""
+        return {name: one.name for name, one in self.items.items()}

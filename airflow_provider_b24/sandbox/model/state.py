@@ -31,12 +31,19 @@ SAMPLES: dict[str, Callable[[int, int], Record]] = {
     "department": samples.department,
     "call": samples.telephone_call,
     "stage_change": samples.stage_change,
+    "status_change": samples.status_change,
     "activity": samples.activity,
     "address": samples.address,
     "list_element": samples.list_element,
     "dialog": samples.dialog,
 }
-DEFAULTS = {"contact": people.CONTACT_DEFAULTS, "company": people.COMPANY_DEFAULTS}
+DEFAULTS = {
+    "contact": people.CONTACT_DEFAULTS,
+    "company": people.COMPANY_DEFAULTS,
+    "deal": samples.DEAL_DEFAULTS,
+    "lead": samples.LEAD_DEFAULTS,
+    "quote": samples.QUOTE_DEFAULTS,
+}
 MODIFIED = {"task": "CHANGED_DATE", "activity": "LAST_UPDATED", "dialog": "DATE_UPDATE"}
 """The field that holds a record's time of modification, where it is not DATE_MODIFY."""
 
@@ -118,7 +125,7 @@ class State:
         """Store a record with default fields and times, and return its id."""
         with self.lock:
             stamps = {"DATE_CREATE": self.now, self._modified(table): self.now}
-            return self.table(table).add(record_id, DEFAULTS.get(table, {}) | stamps | fields)
+            return self.table(table).add(record_id, DEFAULTS.get(table, {}) | stamps | _with_reach(fields))
 
     def update(self, table: str, record_id: int, fields: Record) -> None:
         """Change a record and its time of modification."""
@@ -126,7 +133,7 @@ class State:
             records = self.table(table)
             if record_id not in records:
                 raise ValueError(f"{table} {record_id} does not exist")
-            records.update(record_id, {self._modified(table): self.now} | fields)
+            records.update(record_id, {self._modified(table): self.now} | _with_reach(fields))
 
     def _modified(self, table: str) -> str:
         return MODIFIED.get(table, "DATE_MODIFY")
@@ -183,3 +190,9 @@ class State:
         """Make these records unreadable for every user."""
         with self.lock:
             self.table(table).hidden.update(ids)
+
+
+def _with_reach(fields: Record) -> Record:
+    """The fields with HAS_PHONE and HAS_EMAIL, which follow from PHONE and EMAIL."""
+    given = [name for name in ("PHONE", "EMAIL") if name in fields]
+    return {f"HAS_{name}": "Y" if fields[name] else "N" for name in given} | fields if given else fields
