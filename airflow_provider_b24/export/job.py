@@ -19,7 +19,7 @@ from airflow_provider_b24.export.formats import find_format
 from airflow_provider_b24.export.metadata import read_metadata
 from airflow_provider_b24.export.pieces import Piece, Pieces
 from airflow_provider_b24.export.progress import ExportProgress
-from airflow_provider_b24.export.publish import publish, write_schema
+from airflow_provider_b24.export.publish import publish, result_paths, write_schema
 from airflow_provider_b24.export.readable import Readable, name_columns, read_names
 from airflow_provider_b24.files.paths import StoragePath, make_folder
 from airflow_provider_b24.rest.calls import Call, shown
@@ -52,6 +52,8 @@ class ExportOptions:
         ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
     :param owner: a name shared by the tries of one export, so that the next one continues after the last rows
         that were saved; empty: no other try does. Only lists that are read by id resume.
+    :param remember: whether a later try of this owner gets the summary of a finished export, instead of
+        reading the list again, until ``forget`` is called.
     :raises Bitrix24InputError: one of them is not of its kind.
     """
 
@@ -62,6 +64,7 @@ class ExportOptions:
     readable: bool = False
     types: Mapping[str, Any] = field(default_factory=dict)
     owner: str = ""
+    remember: bool = False
 
     def __post_init__(self) -> None:
         rows = self.rows_per_file
@@ -98,6 +101,11 @@ def export_list(
     return _Export(client, method, dict(params or {}), options, log).run()
 
 
+def forget(options: ExportOptions) -> None:
+    """Delete what a finished export remembers."""
+    Pieces(options.path, options.owner, "").clear()
+
+
 class _Export:
     def __init__(
         self,
@@ -122,6 +130,8 @@ class _Export:
 
     def run(self) -> dict[str, Any]:
         state = self._resume() or self._begin()
+        if "summary" in state:
+            return dict(state["summary"])
         self._meter.resume(state["requests"], state["seconds"], state["timeline"])
         self._readable = Readable(state["names"])
         try:
@@ -142,18 +152,26 @@ class _Export:
             about = {"method": self._method, "rows": summary["rows"], "watermark": summary["watermark"]}
             write_schema(options.path, about, columns)
         self._pieces.clear()
+        if options.remember and options.owner:
+            self._pieces.save_state({"fingerprint": state["fingerprint"], "summary": summary})
         return summary
 
     def _resume(self) -> dict[str, Any] | None:
         """Return what an earlier try of the same export noted."""
         state = self._pieces.load_state() if self._options.owner and self._by_id else None
         if state is not None and state.get("fingerprint") == self._fingerprint():
+            if "summary" in state:
+                return state if self._is_there(state["summary"]) else None
             chain = self._pieces.chain()
             if chain:
                 rows = sum(piece.rows for piece in chain)
                 self._log(f"resuming after {rows:,} rows, at id {chain[-1].last}")
             return state
         return None
+
+    def _is_there(self, summary: Mapping[str, Any]) -> bool:
+        """Whether nobody has removed the files of a finished export."""
+        return all(path.exists() for path in result_paths(self._options.path, summary.get("files")))
 
     def _begin(self) -> dict[str, Any]:
         self._pieces.clear()

@@ -28,7 +28,7 @@ def publish(
     if not numbered:
         _join(path, format_, chain, columns)
         return [path]
-    paths = [_numbered(path, number + 1) for number in range(max(1, len(chain)))]
+    paths = result_paths(path, max(1, len(chain)))
     for piece, target in zip(chain, paths, strict=False):
         with still_there(path):
             piece.path.replace(target)
@@ -38,6 +38,11 @@ def publish(
     return paths
 
 
+def result_paths(path: StoragePath, files: int | None) -> list[StoragePath]:
+    """Return the paths of a result of so many numbered files; None: of one that is not numbered."""
+    return [path] if files is None else [_numbered(path, number + 1) for number in range(files)]
+
+
 def read_ids(path: StoragePath, format_: Format, name: str, files: int | None) -> Iterator[int]:
     """
     Read the ids of the rows back; none if they were not exported.
@@ -45,7 +50,7 @@ def read_ids(path: StoragePath, format_: Format, name: str, files: int | None) -
     :param name: the column with the ids.
     :param files: the number of files; None: one that is not numbered.
     """
-    for one in [path] if files is None else (_numbered(path, number + 1) for number in range(files)):
+    for one in result_paths(path, files):
         with one.open("rb") as raw:
             file: Any = gzip.GzipFile(fileobj=raw) if path.name.endswith(".gz") else raw
             yield from (int(value) for value in format_.values(file, name) if value is not None)

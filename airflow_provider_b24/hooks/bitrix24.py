@@ -183,7 +183,7 @@ class Bitrix24Hook(BaseHook):
         """
         from airflow_provider_b24.export.deletions import exported_ids, find_deleted
         from airflow_provider_b24.export.incremental import changed_since
-        from airflow_provider_b24.export.job import ExportOptions, export_list
+        from airflow_provider_b24.export.job import ExportOptions, export_list, forget
         from airflow_provider_b24.hooks.storage import parse_path
 
         options = ExportOptions(
@@ -194,6 +194,7 @@ class Bitrix24Hook(BaseHook):
             readable=readable,
             types=types or {},
             owner=owner,
+            remember=ids_path is not None,  # a wait for the ids does not read the rows again
         )
         wanted = params
         if incremental and since:
@@ -204,6 +205,7 @@ class Bitrix24Hook(BaseHook):
             deleted_path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
             exported = exported_ids(method, options, summary)
             deleted = find_deleted(self._client, method, params, ids, deleted_path, exported, owner)
+            forget(options)
             summary |= {"deleted": deleted, "deleted_path": str(deleted_path)}
         return summary
 

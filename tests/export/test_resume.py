@@ -12,6 +12,7 @@ from airflow_provider_b24.errors import (
     Bitrix24OperatingLimitError,
     Bitrix24TransportError,
 )
+from airflow_provider_b24.export.job import ExportOptions, forget
 from airflow_provider_b24.export.pieces import Pieces
 from airflow_provider_b24.sandbox import Fault, Operating
 from tests.export.conftest import json_rows
@@ -230,3 +231,16 @@ def test_tries_killed_anywhere_end_with_the_exact_file(export, deals, seed):
     assert ids == sorted(set(ids))
     assert set(range(1, 20_001)) <= set(ids)
     assert set(deals.state.table("deal").ids()) <= set(ids)
+
+
+@pytest.mark.parametrize("options", [{}, {"rows_per_file": 10_000}], ids=str)
+def test_a_finished_export_is_remembered_until_it_is_forgotten(export, deals, tmp_path, options):
+    given = options | {"owner": "task", "remember": True}
+    first, path = export("deals.jsonl", params=ALL, **given)
+    requests = deals.requests
+    assert export("deals.jsonl", params=ALL, **given)[0] == first
+    assert deals.requests == requests
+    next(tmp_path.glob("deals*.jsonl")).unlink()
+    assert export("deals.jsonl", params=ALL, **given)[0]["rows"] == 25_000
+    forget(ExportOptions(path, **given))
+    assert [one.name for one in tmp_path.iterdir() if "task" in one.name] == []

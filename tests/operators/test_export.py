@@ -109,6 +109,19 @@ def test_a_long_wait_for_operating_time_is_deferred(run_dag, portal, bitrix24_co
     assert [json.loads(line)["id"] for line in path.open()] == list(range(1, 12_346))
 
 
+def test_a_wait_before_the_ids_are_read_does_not_export_again(run_dag, portal, bitrix24_conn, tmp_path):
+    portal.speed = 100.0
+    portal.operating = Operating(limit=300, default_cost=1.0)  # enough for the rows or for the ids: 247 pages
+    path = tmp_path / "deals.jsonl"
+    arguments = {"output_path": str(path), "ids_path": str(tmp_path / "ids")}
+    run = run_dag(export_dag(deferrable=True, max_wait=0.5, **arguments))
+    assert run.returned("export")["deleted"] == 0
+    assert "releases its worker slot" in run.log
+    assert portal.executed["crm.item.list"] < 247 + 300 + 50
+    assert len(path.read_text().splitlines()) == 12_345
+    assert {one.name for one in tmp_path.iterdir()} == {"deals.jsonl", "deals.jsonl.deleted.jsonl", "ids"}
+
+
 INCREMENTAL = {"incremental": "updatedTime", "output_path": "{{ var.value.folder }}/{{ run_id }}.jsonl"}
 
 
