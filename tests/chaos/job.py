@@ -12,7 +12,7 @@ SET = "crm.contact.company.items.set"
 ADMIN = 1
 LATENCY = 0.3  # seconds of each request
 LIST_LATENCY = 1.0  # seconds more of each request with pages of a list
-WINDOW = 75  # seconds: longer than a task waits in its slot
+WINDOW = 150  # seconds: much longer than a task waits in its slot
 
 
 class Job:
@@ -39,7 +39,7 @@ class Job:
         portal.latency = LATENCY
         portal.on_request = slow_down_lists
         if defers:
-            cost = {SET: 480.0 / (self.contacts / 3)}  # the limit is met in the middle of the writes
+            cost = {SET: 480.0 / (self.contacts * 0.4)}  # the limit is met after 60 % of the writes
             portal.operating = Operating(limit=480.0, window=WINDOW, cost=cost)
         return portal
 

@@ -40,6 +40,12 @@ class Scalar:
         return self.value
 
 
+class Array(Scalar):
+    """An array of numpy with one value: no scalar."""
+
+    ndim = 1
+
+
 class NAType:
     """pandas.NA, which has no truth value."""
 
@@ -64,7 +70,7 @@ def test_an_id_is_recognized_by_its_value(value):
 @pytest.mark.parametrize(
     "value",
     [
-        *(8.5, "8.5", Decimal("8.5"), "8.0.0", "8e0", "0x8", "8abc", "1_000", "\u00b2", b"8"),
+        *(8.5, "8.5", Decimal("8.5"), "8.0.0", "8e0", "0x8", "8abc", "1_000", "\u00b2", b"8", Array(8)),
         *(0, -1, "-1", True, False, Scalar(True), None, "", "None", [8], {}, 2**63, "9" * 5000, 10**5000),
         *(math.nan, math.inf, Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal("1E+999999")),
     ],
