@@ -20,6 +20,8 @@ from airflow_provider_b24.rest.calls import Call, is_read
 from airflow_provider_b24.rest.redaction import without_frames
 
 if TYPE_CHECKING:
+    from airflow_provider_b24.export.job import ExportOptions
+    from airflow_provider_b24.files.paths import StoragePath
     from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.config import PortalConfig
     from airflow_provider_b24.rest.replies import Outcome
@@ -181,9 +183,8 @@ class Bitrix24Hook(BaseHook):
             ``deleted_path``.
         :raises Bitrix24Error: the list cannot be read completely, or the file cannot be written.
         """
-        from airflow_provider_b24.export.deletions import exported_ids, find_deleted
         from airflow_provider_b24.export.incremental import changed_since
-        from airflow_provider_b24.export.job import ExportOptions, export_list, forget
+        from airflow_provider_b24.export.job import ExportOptions, export_list
         from airflow_provider_b24.hooks.storage import parse_path
 
         options = ExportOptions(
@@ -201,13 +202,25 @@ class Bitrix24Hook(BaseHook):
             wanted = changed_since(method, params, incremental, since, overlap)
         summary = export_list(self._client, method, wanted, options, self.log.info)
         if ids_path is not None:
-            ids = parse_path(ids_path, "ids_path")
-            deleted_path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
-            exported = exported_ids(method, options, summary)
-            deleted = find_deleted(self._client, method, params, ids, deleted_path, exported, owner)
-            forget(options)
-            summary |= {"deleted": deleted, "deleted_path": str(deleted_path)}
+            summary |= self._find_deleted(method, params, options, parse_path(ids_path, "ids_path"), summary)
         return summary
+
+    def _find_deleted(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None,
+        options: ExportOptions,
+        ids_path: StoragePath,
+        summary: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        from airflow_provider_b24.export.deletions import exported_ids, find_deleted
+        from airflow_provider_b24.export.job import forget
+
+        path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
+        exported = exported_ids(method, options, summary)
+        deleted = find_deleted(self._client, method, params, ids_path, path, exported, options.owner)
+        forget(options)
+        return {"deleted": deleted, "deleted_path": str(path)}
 
     def load(
         self,
