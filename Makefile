@@ -68,6 +68,10 @@ chaos: setup  ## Kill and freeze the parts of an Airflow cluster during syncs an
 mutants: setup  ## Make small faults in a copy of the package and list those that no test notices
 	@$(VENV_PYTHON) -m tests.mutation $(ARGS)
 
+.PHONY: soak
+soak: setup  ## Run a million calls through one client, and look for growth of memory, files, and threads
+	@$(VENV_PYTHON) -m tests.faults.soak
+
 .PHONY: docs
 docs: setup  ## Build the documentation in docs/_build/html
 	@$(VENV_PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)

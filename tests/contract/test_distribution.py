@@ -59,6 +59,7 @@ def test_the_wheel_tells_airflow_and_pip_what_it_is(wheel):
         "pendulum",
         "msgspec",
         "requests",
+        "urllib3",
     }
 
 
