@@ -80,6 +80,14 @@ docs: setup  ## Build the documentation in docs/_build/html
 build: setup  ## Build the wheel and the source archive in dist/
 	@$(VENV_PYTHON) -m build --no-isolation
 
+.PHONY: sbom
+sbom: setup  ## Write what the package needs at run time to dist/sbom.cdx.json (CycloneDX)
+	@$(VENV_PYTHON) scripts/supply_chain.py sbom
+
+.PHONY: audit
+audit: setup  ## Look up all pinned packages in the OSV database of known vulnerabilities
+	@$(VENV_PYTHON) scripts/supply_chain.py audit
+
 .PHONY: pins
 pins: setup  ## Update the pinned development requirements
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" scripts/pin

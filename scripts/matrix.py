@@ -4,11 +4,12 @@ import argparse
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = "3.3"  # the development environment
-LINES = ("2.11", "3.0", "3.1", "3.2", NEWEST)
+LINES = ("lowest", "2.11", "3.0", "3.1", "3.2", NEWEST)  # lowest: the oldest of each requirement
 WITHOUT_AIRFLOW = (
     "conformance",
     "crm",
@@ -32,8 +33,12 @@ QUICK = ["-m", "airflow and not slow and not ui"]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--line", action="append", choices=LINES, help="may be repeated; default: all")
+    parser.add_argument("--print-lowest", action="store_true", help="print the oldest allowed versions")
     parser.add_argument("--quick", action="store_true", help="only the fast tests that run Airflow")
     options, arguments = parser.parse_known_args()
+    if options.print_lowest:
+        print("\n".join(lowest()))
+        return
     results = {}
     for line in options.line or LINES:
         print(f"\n===== Airflow {line} =====", flush=True)
@@ -47,6 +52,14 @@ def main() -> None:
     for line, result in results.items():
         print(f"Airflow {line:5} {result}")
     sys.exit(any("FAILED" in result for result in results.values()))
+
+
+def lowest() -> list[str]:
+    """The oldest versions that pyproject.toml allows, as pins."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    needed = [*project["dependencies"], *(one for extra in extras for one in extra)]
+    return [requirement.replace(">=", "==") for requirement in needed]
 
 
 def make_environment(line: str) -> Path:

@@ -1,6 +1,8 @@
 """The wheel holds the package and nothing else, the source archive also its tests and documentation."""
 
+import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -21,6 +23,23 @@ def archives(tmp_path_factory):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
+
+
+def test_two_builds_are_equal_byte_for_byte(archives, tmp_path):
+    """Also from a copy of the sources with other times, by which a build could be told apart."""
+    copy = tmp_path / "copy"
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "_build", "dist", "htmlcov", "*.log")
+    shutil.copytree(ROOT, copy, ignore=ignored, copy_function=shutil.copy)
+    shutil.copyfile(ROOT / ".gitignore", copy / ".gitignore")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    assert digests(tmp_path / "dist") == digests(archives)
+
+
+def digests(folder):
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
 
 
 @pytest.fixture
