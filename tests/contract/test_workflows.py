@@ -2,11 +2,13 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.version import Version
 
 from tests.contract.conftest import ROOT
 
@@ -78,6 +80,15 @@ def test_every_supported_airflow_is_tested():
     assert {*jobs["airflow"]["strategy"]["matrix"]["airflow"]} == lines
     older = re.search(r'LINE="([\d. ]+)"', CI_RUN.read_text()).group(1).split()
     assert {*older} < lines
+
+
+def test_the_lowest_line_pins_the_oldest_version_of_each_requirement():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    needed = [*project["dependencies"], *(one for extra in extras for one in extra)]
+    pins = (ROOT / "scripts" / "airflow-lowest.txt").read_text().splitlines()
+    oldest = {(name, Version(version)) for name, version in (one.split(">=") for one in needed)}
+    assert oldest <= {(name, Version(version)) for name, version in (pin.split("==") for pin in pins)}
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)
