@@ -76,7 +76,7 @@ def changed(node: ast.AST) -> ast.AST | None:
             return ast.Constant(node.value * 2 + 1)
         case ast.Raise():
             return ast.Pass()
-        case ast.Return(value=ast.expr()) if not is_none(node.value):
+        case ast.Return(value=ast.expr()) if not isinstance(node.value, ast.Constant):
             return ast.Return(ast.Constant(None))
         case ast.Expr(value=ast.Call()):
             return ast.Pass()
@@ -85,10 +85,6 @@ def changed(node: ast.AST) -> ast.AST | None:
         case ast.Break():
             return ast.Continue()
     return None
-
-
-def is_none(node: ast.expr | None) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
 
 
 def replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> None:
