@@ -192,3 +192,14 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path, clock, caplog
         pass
     assert "No lock file (" in caplog.text
     assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_tokens_that_cannot_be_put_in_place_are_an_error_and_leave_no_draft(tmp_path):
+    store = FileTokenStore(tmp_path, "app")
+    store.save(TokenPair("access1", "refresh1"))
+    (file,) = [path for path in tmp_path.iterdir() if path.read_text().find("access1") >= 0]
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(Bitrix24ConfigError):
+        store.save(TokenPair("access2", "refresh2"))
+    assert not [path for path in tmp_path.iterdir() if path.is_file() and "access2" in path.read_text()]
