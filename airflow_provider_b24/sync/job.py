@@ -103,7 +103,7 @@ def _run(
         *(source, client.host, options.mode),
         ", undo" if options.undo else ", applying a plan" if options.apply_plan else "",
         ", dry run" if options.dry_run else "",
-        f"; {counted(done)} already finished by an earlier try" if done else "",
+        f"; {counted(done)} already finished" if done else "",
     )
     missing = MissingCompanies(client.bulk) if options.check_companies else None
     if missing is not None and checked is not None:
