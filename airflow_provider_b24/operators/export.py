@@ -147,7 +147,7 @@ class Bitrix24ExportOperator(_ListOperator):
             self._wait_until(error.retry_at.isoformat())
         self.log.info("%s rows of %s exported", f"{summary['rows']:,}", self.method)
         self._written = (summary["rows"], [tuple(one) for one in summary.pop("fields")])
-        fill_outlets(context, summary)
+        fill_outlets(self.outlets, context, summary)
         return push_timeline(self, context, summary)
 
     def get_openlineage_facets_on_start(self) -> Lineage:
@@ -254,7 +254,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
     def run(self, context: Context) -> dict[str, Any]:
         summary = since_watermark(self, context, self._load)
         self._written = (summary["written"], [tuple(one) for one in summary.pop("fields")])
-        fill_outlets(context, summary)
+        fill_outlets(self.outlets, context, summary)
         return summary
 
     def get_openlineage_facets_on_start(self) -> Lineage:

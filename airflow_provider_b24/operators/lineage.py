@@ -6,7 +6,7 @@ OpenLineage's classes are imported only when its provider asks: https://openline
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,10 +88,10 @@ def lineage(inputs: Sequence[Data], outputs: Sequence[Data]) -> Lineage:
     )
 
 
-def fill_outlets(context: Context, summary: Mapping[str, Any]) -> None:
-    """Store the counts of a run with the events of the task's ``bitrix24://`` outlets."""
+def fill_outlets(outlets: Iterable[Any], context: Context, summary: Mapping[str, Any]) -> None:
+    """Store the counts of a run with the events of the ``bitrix24://`` assets among a task's outlets."""
     facts: Any = context
     counts = {name: summary[name] for name in COUNTS if name in summary}
-    for asset in getattr(facts["task"], "outlets", ()):
+    for asset in outlets:
         if str(getattr(asset, "uri", "")).startswith("bitrix24://"):
             facts["outlet_events"][asset].extra.update(counts)

@@ -184,7 +184,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
     def _finish(self, context: Context, summary: dict[str, Any]) -> dict[str, Any]:
         """Leave what others ask for: lineage, outlets, the report tab."""
         self._written = summary["written"]
-        fill_outlets(context, summary)
+        fill_outlets(self.outlets, context, summary)
         return push_timeline(self, context, summary)
 
     def _wait_until(self, moment: str, progress: TaskProgress) -> NoReturn:
