@@ -128,9 +128,10 @@ class MemoryProgress:
 def make_client(portal, clock):
     """Build a client of the portal, or of another one."""
 
-    def make(to=portal, **keywords):
+    def make(to=portal, max_parallel=4, **keywords):
         webhook = Webhook(1, CODE)
-        transport = Transport(PortalConfig("https://portal.example", webhook), adapter=PortalAdapter(to))
+        config = PortalConfig("https://portal.example", webhook, max_parallel=max_parallel)
+        transport = Transport(config, adapter=PortalAdapter(to))
         return Client(transport, WebhookAuth(webhook), clock=clock, **keywords)
 
     return make
