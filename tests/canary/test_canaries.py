@@ -12,7 +12,7 @@ import pytest
 from airflow.providers.common.compat.version_compat import (
     AIRFLOW_V_3_0_PLUS,
     AIRFLOW_V_3_1_PLUS,
-    AIRFLOW_V_3_2_PLUS,
+    AIRFLOW_V_3_3_PLUS,
 )
 
 from tests.canary.canaries import PLANTED, SECRETS, Searcher, search_database
@@ -179,7 +179,7 @@ def test_the_notifier_told_of_failures_whose_reasons_quote_secrets(harvest):
     for task in ("fine-told", "echo-told_elsewhere", "wrong_webhook-told_elsewhere"):
         assert any(f"canaries.{task}\n" in text for text in texts), task
     (quoted,) = [text for text in texts if "canaries.echo-told_elsewhere\n" in text]
-    if AIRFLOW_V_3_2_PLUS or not AIRFLOW_V_3_0_PLUS:  # dag.test() of the others tells no exception
+    if AIRFLOW_V_3_3_PLUS or not AIRFLOW_V_3_0_PLUS:  # dag.test() of the others tells no exception
         assert "no method for" in quoted
     assert "canaries.told\n" in "".join(texts)  # the one that is awaited
 
