@@ -114,7 +114,7 @@ def test_failures_are_listed_page_by_page_and_found_by_a_search(tab, result, the
     browser.picture(f"report-tab-{failed}-{theme}")
     assert browser.driver.find_element(By.TAG_NAME, "html").get_attribute("data-theme") == theme
     if failed == 0:
-        browser.see("//*[normalize-space()='No contact matches.']")
+        browser.see("//*[normalize-space()='The report has no such contacts.']")
     if failed > 50:
         browser.click("//button[normalize-space()='Next']")
         browser.see("//tbody//a[normalize-space()='1051']")
