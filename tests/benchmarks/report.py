@@ -59,7 +59,8 @@ class Row:
         """The least possible."""
         if self.scenario.least:
             load = self.scenario.load
-            return f"{self.scenario.least:g} s, {-(-load.wanted // (2500 if load.rows else 50))} requests"
+            count = load.wanted // 2500 + 1 if load.rows else -(-load.wanted // 50)  # one finds the end
+            return f"{self.scenario.least:g} s, {count} requests"
         if PLAIN.name in self.results:
             return f"CPU {self.results[PLAIN.name].cpu:.2f} s, 40 requests, 1 connection (plain loop)"
         return ""
