@@ -172,6 +172,7 @@ def test_the_tests_of_the_core_pass_without_airflow(tmp_path, monkeypatch):
         for path in ("tests/rest", "tests/crm", "tests/files", "tests/sync", "tests/export", "tests/sandbox")
         if list((ROOT / path).glob("test_*.py"))
     ]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no_airflow", "-p", "no:cacheprovider", *core]
+    fast = ["-m", "not slow and not ui and not long"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no_airflow", "-p", "no:cacheprovider", *fast, *core]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:]

@@ -22,15 +22,22 @@ KINDS = [
     *("reset", "hang", "empty", "html_502", "html_504", "html_413", "truncated", "not_json"),
     *("query_limit", "time_limit", "server_error"),
 ]
+NOT_EXECUTED = ("query_limit", "time_limit", "html_413")  # such an answer says so
+
+
+def make_fault(kind, *, after, **options):
+    return Fault(kind, after=after and kind not in NOT_EXECUTED, **options)
+
+
 one_fault = st.builds(
-    Fault,
+    make_fault,
     st.sampled_from(KINDS),
     every=st.integers(2, 6),
     times=st.integers(1, 6),
     after=st.booleans(),
 )
 command_fault = st.builds(
-    Fault,
+    make_fault,
     st.sampled_from(["query_limit", "time_limit", "server_error"]),
     every=st.integers(3, 40),
     times=st.integers(1, 20),
@@ -66,7 +73,7 @@ def call_of(kind, contact, index):
     }[kind]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(mixes, faults)
 def test_every_outcome_belongs_to_its_call_and_tells_the_truth(mix, faults):
     portal, client = portal_and_client(faults)
@@ -91,7 +98,7 @@ def added(portal):
     return [portal.contact(number) for number in range(CONTACTS + 1, portal.contacts.last_id + 1)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     st.sampled_from(["crm.contact.list", "crm.item.list"]),
     st.sampled_from([{}, {"order": {"ID": "DESC"}}, {"order": {"ID": "ASC"}}]),
