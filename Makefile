@@ -16,12 +16,12 @@ demo: setup  ## Run the main example DAG in a real Airflow against the sandbox p
 
 .PHONY: test
 test: setup  ## Run the fast tests; to choose some: make test ARGS="tests/crm -k primary"
-	@$(PYTEST) -m "not slow and not ui and not long" $(ARGS)
+	@$(PYTEST) -m "not slow and not ui" $(ARGS)
 
 .PHONY: test-all
 test-all: setup  ## Run all tests except those in a browser, with real Redis, PostgreSQL and Airflow processes
 	@$(VENV_PYTHON) scripts/debian.py openssl psql redis-server
-	@$(PYTEST) -m "not ui and not long" $(ARGS)
+	@$(PYTEST) -m "not ui" $(ARGS)
 
 .PHONY: test-ui
 test-ui: setup  ## Run the tests of Airflow's web interface in a headless Chromium
@@ -30,7 +30,7 @@ test-ui: setup  ## Run the tests of Airflow's web interface in a headless Chromi
 
 .PHONY: coverage
 coverage: setup  ## Measure the fast tests' coverage, including branches and child processes
-	@$(PYTEST) -m "not slow and not ui and not long" --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
+	@$(PYTEST) -m "not slow and not ui" --cov --cov-report=term:skip-covered --cov-report=html $(ARGS)
 
 .PHONY: matrix
 matrix: setup  ## Run the tests that use Airflow on every supported version; one: make matrix LINE=3.1
@@ -57,7 +57,6 @@ conformance: setup  ## Compare a real portal with the sandbox: PORTAL=mycompany.
 .PHONY: faults
 faults: setup  ## Run every operator and bulk path through every fault; update the docs: make faults ARGS=--write-docs
 	@$(VENV_PYTHON) -m tests.faults.matrix $(ARGS)
-	@$(PYTEST) -m long
 
 .PHONY: chaos
 chaos: setup  ## Kill and freeze the parts of an Airflow cluster during syncs and exports; ARGS="--rounds 3 --seed 7"

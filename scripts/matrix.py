@@ -26,8 +26,8 @@ TESTS = [
 ]
 PARALLEL = ["-n", "logical", "--maxprocesses", "8", "--dist", "loadfile", "--no-loadscope-reorder"]
 PYTEST = ["-m", "pytest", *PARALLEL, "--tb=short"]
-ALL = ["-m", "not ui and not long"]
-QUICK = ["-m", "airflow and not slow and not ui and not long"]
+ALL = ["-m", "not ui"]
+QUICK = ["-m", "airflow and not slow and not ui"]
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ from hypothesis import Phase, settings
 settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), database=None)
 settings.load_profile("mutants")
 """
-PYTEST = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow and not ui and not long"]
+PYTEST = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow and not ui"]
 
 
 def main() -> None:

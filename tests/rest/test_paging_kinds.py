@@ -116,7 +116,7 @@ def test_faults_lose_and_double_no_row(assert_complete, table, method, params, k
     assert_complete(table, method, params, key, 2_501, fault)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize(KIND_NAMES, KINDS)
 def test_faults_lose_and_double_no_row_of_a_list_of_any_size(
