@@ -172,18 +172,6 @@ def test_the_tests_of_the_core_pass_without_airflow(tmp_path, monkeypatch):
         for path in ("tests/rest", "tests/crm", "tests/files", "tests/sync", "tests/export", "tests/sandbox")
         if list((ROOT / path).glob("test_*.py"))
     ]
-    fast = ["-m", "not slow and not ui and not long"]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no_airflow",
-        "-p",
-        "no:cacheprovider",
-        *fast,
-        *core,
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no_airflow", "-p", "no:cacheprovider", *core]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:]
