@@ -52,6 +52,7 @@ class Item:
         "call",
         "command",
         "failed_at",
+        "failures",
         "max_commands",
         "maybe_executed",
         "outcome",
@@ -63,8 +64,9 @@ class Item:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.outcome: Outcome | None = None
-        self.tries = 0
-        self.failed_at: int | None = None  # successes of the run at its first failure
+        self.tries = 0  # that count for giving it up
+        self.failures = 0
+        self.failed_at: int | None = None  # requests of the run up to its first failure
         self.renewals = 0
         self.max_commands = MAX_BATCH  # of a batch that it may be part of
         self.maybe_executed = False
@@ -79,6 +81,12 @@ class Item:
     def sent(self) -> Call:
         """The call that is sent: the item's own, or the read that verifies whether it was applied."""
         return self.call.verification.read if self.verifying and self.call.verification else self.call
+
+    def failed(self, requests: int) -> None:
+        """Note a failure, after so many requests of the run."""
+        self.failures += 1
+        if self.failed_at is None:
+            self.failed_at = requests
 
     def verify(self) -> None:
         """Send the read instead of the call from now on."""
@@ -178,6 +186,12 @@ class Window:
         self._ended = error
         while self.ready:
             self.ready.popleft().end("skipped", error, ended_run=True)
+
+    def is_last(self, item: Item) -> bool:
+        """Whether every other call of the input has its outcome, in a run that was not ended."""
+        if self._ended is not None or not self._exhausted:
+            return False
+        return all(one is item or one.outcome is not None for one in self._items)
 
     def _queue(self, item: Item) -> None:
         if self._ended is None:

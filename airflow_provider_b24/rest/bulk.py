@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
 
 from airflow_provider_b24.errors import (
     Bitrix24Error,
@@ -25,7 +26,7 @@ from airflow_provider_b24.errors import (
 from airflow_provider_b24.rest.batching import Item, Window
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
 from airflow_provider_b24.rest.exchange import MAX_RENEWALS, BatchReply, Exchange
-from airflow_provider_b24.rest.limits.bucket import Turn
+from airflow_provider_b24.rest.limits.throttle import FIRST_ANSWER, Throttle
 from airflow_provider_b24.rest.replies import Outcome
 from airflow_provider_b24.rest.retry import (
     ANSWERED_TRIES,
@@ -39,7 +40,6 @@ from airflow_provider_b24.rest.retry import (
 )
 
 WINDOW_BATCHES = 4  # batches in the window for each request in flight
-FIRST_ANSWER = 0.05  # seconds the first request goes alone: a full bucket refuses it sooner than that
 
 
 class Bulk:
@@ -55,8 +55,10 @@ class Bulk:
         self._budget = budget
         self._parallel = parallel
         self._window = Window(calls, WINDOW_BATCHES * parallel * MAX_BATCH)
-        self._departure = _Departure(exchange)
-        self._in_flight: dict[Future[BatchReply], tuple[list[Item], Signed]] = {}
+        self._throttle = Throttle(exchange.bucket, exchange.clock)
+        self._in_flight: dict[Future[BatchReply], _Request] = {}
+        self._submitted = 0  # requests
+        self._succeeded = 0  # number of the newest request that the portal answered with a success
         self._process = os.getpid()
 
     def __iter__(self) -> Iterator[Outcome]:
@@ -84,7 +86,7 @@ class Bulk:
     def _submit_ready(self, pool: ThreadPoolExecutor) -> float | None:
         """Send what may leave now; return seconds until more may, or None to wait for an answer."""
         while self._window.ready and len(self._in_flight) < self._parallel:
-            wait = self._departure.wait()
+            wait = self._throttle.wait()
             if wait > 0:
                 return wait
             batch = self._window.load(self._room, self._exchange.ledger.seconds_per_call)
@@ -117,7 +119,7 @@ class Bulk:
     def _submit(self, pool: ThreadPoolExecutor, batch: list[Item]) -> None:
         for method, count in _methods(batch).items():
             self._exchange.ledger.start(method, count)
-        self._departure.leave()
+        self._throttle.sent()
         try:
             signed = self._exchange.sign("batch", {"halt": 0, "cmd": [item.command for item in batch]})
         except Bitrix24Error as error:
@@ -125,7 +127,9 @@ class Bulk:
             self._failed(batch, error)
             return
         calls = [item.sent for item in batch]
-        self._in_flight[pool.submit(self._exchange.send_batch, signed, calls)] = batch, signed
+        self._submitted += 1
+        request = _Request(self._submitted, batch, signed)
+        self._in_flight[pool.submit(self._exchange.send_batch, signed, calls)] = request
 
     def _release(self, batch: list[Item]) -> None:
         for method, count in _methods(batch).items():
@@ -140,26 +144,29 @@ class Bulk:
             if pause is not None:
                 self._exchange.waited += self._exchange.clock.now() - before
             for future in done:
-                self._receive(future, *self._in_flight.pop(future))
+                self._receive(future, self._in_flight.pop(future))
         elif pause is not None and pause > 0:
             self._exchange.hold(pause)
 
-    def _receive(self, future: Future[BatchReply], batch: list[Item], signed: Signed) -> None:
-        self._departure.answered = True
+    def _receive(self, future: Future[BatchReply], request: _Request) -> None:
+        self._throttle.answered = True
+        batch = request.batch
         try:
             reply = future.result()
         except Bitrix24Error as error:
             self._release(batch)
-            self._rejected(batch, signed, error)
+            self._rejected(batch, request.signed, error)
             return
         self._exchange.record_batch(reply)
         self._release(batch)
         for item, outcome in zip(batch, reply.outcomes, strict=True):
             item.renewals = 0
             if not outcome.ok:
-                self._note_failure(item, outcome.error)
+                item.failed(request.number - 1)  # a success in the same request counts
+                item.tries += not isinstance(outcome.error, Bitrix24OperatingLimitError)
         if any(outcome.ok for outcome in reply.outcomes):
             self._budget.progress()
+            self._succeeded = max(self._succeeded, request.number)
         again: list[Item] = []
         pauses: list[Bitrix24Error] = []
         for item, outcome in zip(batch, reply.outcomes, strict=True):
@@ -168,7 +175,7 @@ class Bulk:
                 if outcome.error and not isinstance(outcome.error, Bitrix24OperatingLimitError):
                     pauses.append(outcome.error)
         if pauses:
-            self._departure.pause(self._budget.pause(pauses[0]) or self._budget.first_pause)
+            self._throttle.pause(self._budget.pause(pauses[0]) or self._budget.first_pause)
         self._window.put_back(again)
 
     def _resolve(self, item: Item, outcome: Outcome) -> bool:
@@ -201,14 +208,17 @@ class Bulk:
         item.not_applied()
         return False
 
-    def _note_failure(self, item: Item, error: Bitrix24Error | None) -> None:
-        item.tries += not isinstance(error, Bitrix24OperatingLimitError)
-        if item.failed_at is None:
-            item.failed_at = self._budget.successes
-
     def _others_succeed(self, item: Item) -> bool:
-        """Whether other calls succeed where this one fails, so that the run may go on without it."""
-        return item.failed_at is not None and self._budget.successes > item.failed_at
+        """
+        Whether other calls succeed where this one fails, so that the run may go on without it.
+
+        What was in flight at its first failure proves nothing: the portal may be down since.
+        """
+        return item.failed_at is not None and self._succeeded > item.failed_at
+
+    def _is_last(self, batch: list[Item]) -> bool:
+        """Whether one call is all that is left of a run that went well: then it failed, and not the run."""
+        return self._succeeded > 0 and len(batch) == 1 and self._window.is_last(batch[0])
 
     def _is_sent_again(self, item: Item, error: Bitrix24Error, max_tries: float) -> bool:
         """Whether an item is sent again after a failure that may pass; otherwise set its outcome."""
@@ -260,20 +270,22 @@ class Bulk:
             return
         alone = len(batch) == 1 and isinstance(error, Bitrix24TimeoutError)
         for item in batch:
-            self._note_failure(item, error)
+            item.tries += item.failed_at is None or self._others_succeed(item)  # an outage is one failure
+            item.failed(self._submitted)
         if isinstance(error, Bitrix24TimeoutError):
             self._timed_out(batch)
+        else:
+            self._halve(batch)
         pause = self._budget.pause(error)
         if pause is None:
+            ended_run = not self._is_last(batch)
             for item in batch:
-                item.end(given_up(error, item.sent.may_repeat), error, ended_run=True)
-            self._window.end(error)
+                item.end(given_up(error, item.sent.may_repeat), error, ended_run)
+            if ended_run:
+                self._window.end(error)
             return
-        self._departure.pause(pause)
+        self._throttle.pause(pause)
         again = [item for item in batch if self._is_sent_again(item, error, self._most_tries(item, alone))]
-        for item in again:
-            if item.tries > 1:  # until the command that breaks its batch is alone
-                item.max_commands = max(1, min(item.max_commands, len(batch)) // 2)
         self._window.put_back(again)
 
     def _most_tries(self, item: Item, alone: bool) -> float:
@@ -291,6 +303,13 @@ class Bulk:
         self._window.max_bytes = min(self._window.max_bytes, size // 2)
         self._window.put_back(batch)
 
+    @staticmethod
+    def _halve(batch: list[Item]) -> None:
+        """Send what failed before with fewer others, until the call that breaks its batch is alone."""
+        for item in batch:
+            if item.failures > 1:
+                item.max_commands = max(1, min(item.max_commands, len(batch)) // 2)
+
     def _timed_out(self, batch: list[Item]) -> None:
         """The portal did not finish in time: send half as much."""
         self._budget.timed_out(len(batch))
@@ -300,36 +319,12 @@ class Bulk:
             item.tries -= len(batch) > 1  # perhaps it is not this call that takes so long
 
 
-class _Departure:
-    """When the next request of a run may leave."""
+class _Request(NamedTuple):
+    """One request in flight; they are numbered as they leave."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.answered = False
-        self._clock = exchange.clock
-        self._turn = Turn(exchange.bucket, exchange.clock)
-        self._not_before = 0.0
-        self._opened_at: float | None = None
-
-    def wait(self) -> float:
-        """Return the seconds to wait; 0 or less means now."""
-        wait = max(self._not_before, self._slow_start()) - self._clock.now()
-        return wait if wait > 0 else self._turn.wait()
-
-    def leave(self) -> None:
-        """A request leaves."""
-        self._turn.use()
-        if self._opened_at is None:
-            self._opened_at = self._clock.now()
-
-    def pause(self, seconds: float) -> None:
-        """Let no request leave for some seconds."""
-        self._not_before = max(self._not_before, self._clock.now() + seconds)
-
-    def _slow_start(self) -> float:
-        """Until the first answer, only one request is in flight for a moment: the bucket may be full."""
-        if self.answered or self._opened_at is None:
-            return 0.0
-        return self._opened_at + FIRST_ANSWER
+    number: int
+    batch: list[Item]
+    signed: Signed
 
 
 def _methods(batch: list[Item]) -> Counter[str]:

@@ -91,7 +91,6 @@ class RetryBudget:
     :param max_wait: longest single wait in seconds that is slept through; None means any.
     :param first_pause: seconds before the first repetition, before jitter; later ones are longer.
     :param rng: a random number in [0, 1) for the jitter.
-    :ivar successes: how often something succeeded.
     """
 
     def __init__(
@@ -107,12 +106,10 @@ class RetryBudget:
         self._timeout = timeout
         self._max_wait = max_wait
         self._rng = rng
-        self.successes = 0
         self._start()
 
     def progress(self) -> None:
         """Something succeeded: all the time is available again."""
-        self.successes += 1
         self._start()
 
     def _start(self) -> None:

@@ -113,6 +113,39 @@ def test_a_call_has_tries_of_its_own_after_its_batches_took_too_long(client, por
     assert all(outcome.ok for outcome in client.bulk(calls))
 
 
+def test_a_success_that_was_under_way_when_the_portal_went_down_does_not_give_up_single_calls(
+    portal, make_client
+):
+    """The last success arrives after the first failure; the portal is back after more than 12 tries."""
+    handle, arrived, lock = portal.handle, 0, threading.Lock()
+
+    def going_down(*args, **keywords):
+        nonlocal arrived
+        with lock:
+            arrived += 1
+            number = arrived
+        if number == 3:
+            portal.add_fault(Fault("html_502", every=1, times=100))
+        answer = handle(*args, **keywords)
+        if number == 2:
+            time.sleep(0.2)  # until the requests after it have failed
+        return answer
+
+    portal.handle = going_down
+    outcomes = list(make_client(retry_timeout=3600.0).bulk(many(1000)))
+    assert [outcome.call.params["id"] for outcome in outcomes if not outcome.ok] == []
+    assert arrived > 100
+
+
+@pytest.mark.parametrize("kind", ["html_502", "server_error"])
+def test_the_last_call_alone_fails_and_not_the_run(client, portal, kind):
+    portal.add_fault(Fault(kind, every=1, method="crm.item.get", per_command=kind == "server_error"))
+    calls = [*many(200), Call("crm.item.get", {"entityTypeId": 3, "id": 78})]
+    *outcomes, last = client.bulk(calls)
+    assert all(outcome.ok for outcome in outcomes)
+    assert (last.ok, last.ended_run) == (False, False)
+
+
 def test_a_portal_that_stays_away_ends_the_run_with_the_rest_skipped(make_client, portal, clock):
     client = make_client(retry_timeout=30.0)
     portal.add_fault(Fault("query_limit", every=1))

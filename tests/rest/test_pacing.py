@@ -108,9 +108,9 @@ class Work:
         while left or self._flights:
             while left and len(self._flights) < self.parallel and (size := min(left, self._room())):
                 left -= size
-                self._depart(size)
+                self._send(size)
             if self._flights:
-                left += self._land()
+                left += self._receive()
             else:
                 self.clock.sleep(self.ledger.ready_at(SET) - self.clock.now())
         return self.clock.now() - started
@@ -118,14 +118,14 @@ class Work:
     def _room(self) -> int:
         return 0 if self.ledger.ready_at(SET) > self.clock.now() else self.ledger.room(SET, 50)
 
-    def _depart(self, size: int) -> None:
+    def _send(self, size: int) -> None:
         self.requests += 1
         self.batches.append(size)
         self.ledger.start(SET, size)
         seconds = 0.05 + size * self.duration * self._random.uniform(0.8, 1.2)
         heapq.heappush(self._flights, (self.clock.now() + seconds, self.requests, size))
 
-    def _land(self) -> int:
+    def _receive(self) -> int:
         """Let the next answer come, and return how many of its calls were refused."""
         moment, _, size = heapq.heappop(self._flights)
         self.clock.time = max(moment, self.clock.time)

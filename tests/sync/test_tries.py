@@ -168,18 +168,13 @@ def mend(portal):
 
 
 @pytest.fixture
-def stop_a_run(portal, run, wanted, path, make_client):
-    """
-    Let a run stop after 100 writes, for example ``stop_a_run(progress)``.
-
-    One request after another: with several in flight, a few contacts may fail singly while others succeed.
-    """
-    client = make_client(max_parallel=1)
+def stop_a_run(portal, run, wanted, path):
+    """Let a run stop after 100 writes, for example ``stop_a_run(progress)``."""
 
     def stop(progress, report_path=path, **options):
         break_after(portal, 100)
         with pytest.raises(Bitrix24Error):
-            run(wanted, report_path, progress, client, **options)
+            run(wanted, report_path, progress, **options)
         mend(portal)
 
     return stop
