@@ -6,6 +6,13 @@ VENV_PYTHON := .venv/bin/python
 PYTEST := $(VENV_PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 MAKEFLAGS += --no-print-directory
 
+# The rooms that know no Airflow. The other tests wait a lot, and those that take longest come first.
+CORE := $(addprefix tests/,crm/ export/ files/ rest/ sandbox/ sync/)
+LONGEST := $(addprefix tests/,canary/ faults/ triggers/ operators/ clients/ hooks/)
+SHELL_TESTS := $(LONGEST) $(filter-out $(CORE) $(LONGEST) %__/,$(wildcard tests/*/)) $(wildcard tests/test_*.py) \
+	tests/export/test_object_store.py
+WAITING := -n $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2))
+
 .PHONY: help
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -19,9 +26,14 @@ test: setup  ## Run the fast tests; to choose some: make test ARGS="tests/crm -k
 	@$(PYTEST) -m "not slow and not ui" $(ARGS)
 
 .PHONY: test-all
-test-all: setup  ## Run all tests except those in a browser, with real Redis, PostgreSQL and Airflow processes
+test-all: setup  ## Run all tests except those in a browser: the core without Airflow, the others with real servers
 	@$(VENV_PYTHON) scripts/debian.py openssl psql redis-server
+ifdef ARGS
 	@$(PYTEST) -m "not ui" $(ARGS)
+else
+	@$(PYTEST) -p tests.no_airflow -m "not ui" $(CORE); core=$$?; \
+	$(PYTEST) $(WAITING) -m "not ui" $(SHELL_TESTS) && exit $$core
+endif
 
 .PHONY: test-ui
 test-ui: setup  ## Run the tests of Airflow's web interface in a headless Chromium

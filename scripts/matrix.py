@@ -22,7 +22,6 @@ ABOUT_THIS_PACKAGE = ("benchmarks", "faults")  # slow, and independent of Airflo
 TESTS = [
     "tests",
     *(f"--ignore=tests/{room}" for room in WITHOUT_AIRFLOW + ABOUT_THIS_PACKAGE),
-    "--deselect=tests/contract/test_imports.py::test_the_tests_of_the_core_pass_without_airflow",
 ]
 PARALLEL = ["-n", "logical", "--maxprocesses", "8", "--dist", "loadfile", "--no-loadscope-reorder"]
 PYTEST = ["-m", "pytest", *PARALLEL, "--tb=short"]

@@ -186,7 +186,10 @@ def run_dag(airflow_console, monkeypatch) -> Callable[..., DagRun]:
     """
     from airflow.models import dagrun
 
+    from tests.in_process import forget_masked_secrets
+
     delete_variables()
+    forget_masked_secrets()
     update_state = dagrun.DagRun.update_state
 
     def update_state_or_stop(self, *, session, **kwargs):

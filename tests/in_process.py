@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import sys
 
 
 def tame_structlog(level: int) -> None:
@@ -24,3 +25,12 @@ def share_api_server() -> None:
         from airflow.sdk.execution_time import supervisor
 
         supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
+
+
+def forget_masked_secrets() -> None:
+    """Airflow compiles the pattern of all secrets anew for each, so those of earlier tests make it slow."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("airflow") and name.endswith("secrets_masker"):
+            masker = module._secrets_masker()
+            masker.patterns.clear()
+            masker.replacer = None

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT = 5.0  # seconds; a lock is held for microseconds, so a longer wait means a stopped holder
 RETRY_AFTER = 60.0  # seconds for which a store that failed is not used
-UNUSED_AFTER = 30 * 86_400.0  # seconds after which the file of a portal that nobody calls is removed
+UNUSED_AFTER = 86_400.0  # seconds after which the file of a portal that nobody calls is removed
 _LOCK_POLL = 0.001
 _RECORD = struct.Struct("<dQ")
 _REDIS_TRIES = 100
@@ -188,10 +188,12 @@ class RedisStore:
 
 def _remove_unused(folder: Path) -> None:
     """Remove levels of portals that nobody calls any longer; such a bucket is empty anyway."""
-    for file in folder.glob("*.level"):
-        with contextlib.suppress(OSError):
-            if time.time() - file.lstat().st_mtime > UNUSED_AFTER:
-                file.unlink()
+    with os.scandir(folder) as files:
+        for file in files:
+            with contextlib.suppress(OSError):
+                age = time.time() - file.stat(follow_symlinks=False).st_mtime
+                if file.name.endswith(".level") and age > UNUSED_AFTER:
+                    os.unlink(file)
 
 
 def _pack(level: Level) -> bytes:
