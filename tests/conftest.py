@@ -34,6 +34,17 @@ try:
 except PackageNotFoundError:
     IS_AIRFLOW_2 = False
 
+WHOLE_AIRFLOW = {
+    "tests/canary/test_real_workers.py",
+    "tests/faults/test_killed_exports.py",
+    "tests/faults/test_killed_worker.py",
+    "tests/faults/test_overlapping_tries.py",
+    "tests/operators/test_lineage.py",
+    "tests/operators/test_real_approval.py",
+    "tests/triggers/test_real_airflow.py",
+    "tests/triggers/test_real_events.py",
+}
+
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
     del os.environ[name]  # a developer's own Airflow must not affect the tests
 os.environ |= {
@@ -45,6 +56,19 @@ os.environ |= {
     **({"AIRFLOW__CORE__EXECUTOR": "SequentialExecutor"} if IS_AIRFLOW_2 else {}),  # sensors ask for it
     "NO_PROXY": "127.0.0.1,localhost",  # the sandbox portal is never behind a proxy
 }
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Like ``--dist loadfile``, but one worker alone runs the tests that start a whole Airflow."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "a whole Airflow" if file in WHOLE_AIRFLOW else file
+
+    return Scheduling(config, log)
 
 
 class Console(io.TextIOBase):
@@ -152,6 +176,18 @@ def airflow_console() -> Console:
         share_api_server()
         initdb()
     return console
+
+
+@pytest.fixture(scope="session")
+def real_airflow(tmp_path_factory) -> Iterator[Any]:
+    """An Airflow in processes of its own, which several test files share, each with DAGs of its own."""
+    airflow = pytest.importorskip("airflow", reason="needs Airflow")
+    if airflow.__version__.startswith("2."):
+        pytest.skip("needs Airflow 3")
+    from tests.faults.real_airflow import RealAirflow
+
+    with RealAirflow(tmp_path_factory.mktemp("airflow")) as started:
+        yield started
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A real Airflow: scheduler, DAG processor, API server, triggerer and a LocalExecutor, each a process."""
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -26,7 +27,7 @@ class RealAirflow:
     An Airflow in a folder of its own; a context manager.
 
     :param home: its folder.
-    :param dags: the text of its DAG file.
+    :param dags: the text of its DAG file; ``add`` adds more.
     :param connections: connections in JSON, by id.
     :param settings: more of Airflow's configuration, as environment variables.
     """
@@ -34,8 +35,8 @@ class RealAirflow:
     def __init__(
         self,
         home: Path,
-        dags: str,
-        connections: Mapping[str, str],
+        dags: str = "",
+        connections: Mapping[str, str] = MappingProxyType({}),
         settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         import airflow
@@ -79,6 +80,15 @@ class RealAirflow:
 
     def __exit__(self, *error: object) -> None:
         self._stop()
+
+    def add(self, dags: str, connections: Mapping[str, str]) -> None:
+        """Add a DAG file, and the connections that its DAGs use; needs Airflow 3."""
+        for name, connection in connections.items():
+            fields = json.loads(connection)
+            body = fields | {"connection_id": name, "extra": json.dumps(fields["extra"])}
+            self._insist("POST", f"{self._api}/connections", body)
+        folder = self.home / "dags"
+        (folder / f"more_{len(list(folder.iterdir()))}.py").write_text(textwrap.dedent(dags))
 
     def start(self, dag: str) -> None:
         """Start a run of a DAG."""
@@ -193,6 +203,7 @@ class RealAirflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",  # seconds until a new file is seen
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_b24.sandbox import Fault, Portal, PortalServer
 from tests.faults.portals import CODE
-from tests.faults.real_airflow import RealAirflow, wait_for
+from tests.faults.real_airflow import wait_for
 from tests.faults.test_killed_worker import kill_task, kill_task_and_worker, kill_worker_only
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
@@ -62,12 +62,13 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def airflow(portals, home):
-    pytest.importorskip("airflow", reason="needs Airflow")
+def airflow(real_airflow, portals, home):
     servers = {name: PortalServer(portal).start() for name, portal in portals.items()}
     connections = {name: server.connection_json(code=CODE, plan="none") for name, server in servers.items()}
-    with RealAirflow(home, DAGS.format(home=home), connections) as airflow:
-        yield airflow
+    # One request after another, whatever the machine's speed: a kill loses what is in flight.
+    connections["killed"] = servers["killed"].connection_json(code=CODE, plan="none", max_parallel=1)
+    real_airflow.add(DAGS.format(home=home), connections)
+    yield real_airflow
     for server in servers.values():
         server.stop()
 

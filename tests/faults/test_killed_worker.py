@@ -21,7 +21,7 @@ from tests.faults.portals import (
     write_wanted,
     wrong_contacts,
 )
-from tests.faults.real_airflow import RealAirflow, wait_for
+from tests.faults.real_airflow import wait_for
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
@@ -73,12 +73,11 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def airflow(portals, home):
-    pytest.importorskip("airflow", reason="needs Airflow")
+def airflow(real_airflow, portals, home):
     servers = {name: PortalServer(portal).start() for name, portal in portals.items()}
     connections = {name: server.connection_json(code=CODE, plan="none") for name, server in servers.items()}
-    with RealAirflow(home, DAGS.format(home=home), connections) as airflow:
-        yield airflow
+    real_airflow.add(DAGS.format(home=home), connections)
+    yield real_airflow
     for server in servers.values():
         server.stop()
 

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_b24.sandbox import PortalServer
 from tests.faults.portals import CODE, lines_of, make_portal, write_wanted, wrong_contacts
-from tests.faults.real_airflow import RealAirflow, wait_for
+from tests.faults.real_airflow import wait_for
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
@@ -48,14 +48,11 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def airflow(portals, home):
-    version = pytest.importorskip("airflow", reason="needs Airflow").__version__
-    if version.startswith("2."):
-        pytest.skip("Airflow 2 keeps a task's process, so its tries do not overlap")
+def airflow(real_airflow, portals, home):
     servers = {name: PortalServer(portal).start() for name, portal in portals.items()}
     connections = {name: server.connection_json(code=CODE, plan="none") for name, server in servers.items()}
-    with RealAirflow(home, DAGS.format(home=home), connections) as airflow:
-        yield airflow
+    real_airflow.add(DAGS.format(home=home), connections)
+    yield real_airflow
     for server in servers.values():
         server.stop()
 

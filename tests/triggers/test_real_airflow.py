@@ -4,7 +4,7 @@ import pytest
 
 from airflow_provider_b24.sandbox import PortalServer, seeded_portal
 from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
-from tests.faults.real_airflow import RealAirflow, wait_for
+from tests.faults.real_airflow import wait_for
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
@@ -69,17 +69,14 @@ def portals():
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory, portals, airflow_console):
+def airflow(real_airflow, portals):
     servers = {name: PortalServer(portal).start() for name, portal in portals.items()}
     connections = {name: server.connection_json() for name, server in servers.items()}
     servers["portal_down"].stop()
-    home = tmp_path_factory.mktemp("airflow")
-    try:
-        with RealAirflow(home, DAGS.format(home=home), connections) as airflow:
-            yield airflow
-    finally:
-        for server in servers.values():
-            server.stop()
+    real_airflow.add(DAGS.format(), connections)
+    yield real_airflow
+    for server in servers.values():
+        server.stop()
 
 
 def test_a_failing_task_sends_exactly_one_message(airflow, portals):
