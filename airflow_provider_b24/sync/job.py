@@ -14,7 +14,7 @@ from airflow_provider_b24.rest.timeline import Meter
 from airflow_provider_b24.sync.checkpoint import Checkpoint, Cursor, NoProgress, Progress, SupersededError
 from airflow_provider_b24.sync.lines import Tally, sync_error
 from airflow_provider_b24.sync.options import SyncOptions
-from airflow_provider_b24.sync.progress_log import ProgressLog, counted, say_end
+from airflow_provider_b24.sync.progress_log import counted, say_end
 from airflow_provider_b24.sync.report import Report
 from airflow_provider_b24.sync.run import SyncRun
 from airflow_provider_b24.sync.source import Checked, Source, check
@@ -114,7 +114,8 @@ def _run(
         checkpoint=checkpoint,
         journal=journal,
         missing=missing,
-        progress=ProgressLog(client.clock, None if checked is None else checked.contacts, done),
+        total=None if checked is None else checked.contacts,
+        done=done,
     )
     run.run(source)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_b24.rest.clock import Clock
@@ -21,32 +23,40 @@ class ProgressLog:
     :param clock: the time.
     :param total: number of contacts, if known.
     :param done: contacts that were finished before this try.
+    :param counts: returns the number of contacts by status so far.
     """
 
-    def __init__(self, clock: Clock, total: int | None, done: int = 0) -> None:
+    def __init__(
+        self, clock: Clock, total: int | None, done: int, counts: Callable[[], Counter[str]]
+    ) -> None:
         self._clock = clock
         self._total = total
-        self._done = self._before = done
+        self._before = done
+        self._counts = counts
+        self._uncounted = done - counts().total()
         self._started = clock.now()
         self._pause = FIRST_PAUSE
         self._next = self._started + FIRST_PAUSE
 
-    def advance(self, contacts: int, tally: Tally, refusals: int) -> None:
-        """Count finished contacts, and say so if it is time."""
-        self._done += contacts
+    def tell(self, refusals: int) -> None:
+        """Say how far the sync is, if it is time."""
         now = self._clock.now()
-        if now < self._next or self._done - self._before < KNOWN_RATE:
+        if now < self._next:
+            return
+        counts = self._counts()
+        done = self._uncounted + counts.total()
+        if done - self._before < KNOWN_RATE:
             return
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
         self._next = now + self._pause
-        rate = (self._done - self._before) / max(now - self._started, 0.001)
+        rate = (done - self._before) / max(now - self._started, 0.001)
         of_all, left = "", ""
         if self._total is not None:
             of_all = f" of {self._total}"
-            left = f", about {duration((self._total - self._done) / rate)} left"
+            left = f", about {duration((self._total - done) / rate)} left"
         log.info(
-            "%d%s contacts done, %.0f per second%s; %d written, %d failed, %d requests refused by a limit",
-            *(self._done, of_all, rate, left, tally.counts["written"], tally.bad, refusals),
+            "%d%s contacts done, %.0f per second%s; %d written, %d failed, %d requests rate-limited",
+            *(done, of_all, rate, left, counts["written"], sum(counts[one] for one in BAD), refusals),
         )
 
 
@@ -87,6 +97,7 @@ def say_end(host: str, tally: Tally, summary: dict[str, Any]) -> None:
         )
     more = sum(counts[status] for status in BAD) - LISTED_FAILURES
     if more > 0:
-        log.warning("... and %s", counted(more, "more failure"))
+        where = "; the report lists all" if summary["report_path"] else ""
+        log.warning("... and %s%s", counted(more, "more failure"), where)
     if summary["report_path"]:
         log.info("Report: %s", summary["report_path"])

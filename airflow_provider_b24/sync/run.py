@@ -4,6 +4,7 @@ Carries out a sync, chunk by chunk: read, plan, note the state before, write, re
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,8 @@ class SyncRun:
     :param checkpoint: where it is saved how far the sync is.
     :param journal: where the state before and the results are written down, if there is a report.
     :param missing: the companies that the portal does not show, if they are checked.
-    :param progress: what is said on the way.
+    :param total: number of contacts, if known.
+    :param done: how many were finished before this try.
     """
 
     def __init__(
@@ -95,14 +97,16 @@ class SyncRun:
         checkpoint: Checkpoint,
         journal: Journal | None,
         missing: MissingCompanies | None,
-        progress: ProgressLog,
+        total: int | None,
+        done: int,
     ) -> None:
         self._client = client
         self._options = options
         self._checkpoint = checkpoint
         self._journal = journal
         self._missing = missing
-        self._progress = progress
+        self._chunk: list[PlannedContact] = []
+        self._progress = ProgressLog(client.clock, total, done, self._counts)
         self._seen = 0
         self._differed = 0
 
@@ -140,7 +144,7 @@ class SyncRun:
     def _read_chunk(
         self, contacts: Iterator[Wanted | Rejected]
     ) -> tuple[list[PlannedContact], Bitrix24Error | None]:
-        chunk: list[PlannedContact] = []
+        chunk = self._chunk = []
         ended: Bitrix24Error | None = None
         while ended is None and (size := self._portion(chunk)):
             new = [PlannedContact(item) for item in islice(contacts, size)]
@@ -155,7 +159,7 @@ class SyncRun:
                     self._plan(one, None)
                 elif one.status is None:
                     unread.append(one)
-            self._advance(sum(one.status is not None for one in new))
+            self._tell()
             ended = self._read(unread)
         return chunk, ended
 
@@ -194,8 +198,7 @@ class SyncRun:
                 one.end("failed", Bitrix24ApiError(error, method=outcome.call.method))
             else:
                 self._plan(one, current)
-            if one.status is not None:
-                self._advance(1)
+            self._tell()
         self._seen += len(contacts)
         self._differed += sum(bool(one.calls) for one in contacts)
         return ended
@@ -309,8 +312,7 @@ class SyncRun:
             one.end("unknown" if outcome.status == "unknown" else "failed", error)
         elif is_last:
             one.end("written")
-        if one.status is not None:
-            self._advance(1)
+        self._tell()
 
     # Recording
 
@@ -321,6 +323,7 @@ class SyncRun:
         cursor = self._checkpoint.cursor
         for line in lines:
             cursor.tally.add(line)
+        self._chunk = []
         if self._journal is not None and lines:
             self._check_current()
             self._journal.append(lines)
@@ -334,5 +337,9 @@ class SyncRun:
         if self._journal is not None:
             self._journal.check()
 
-    def _advance(self, contacts: int) -> None:
-        self._progress.advance(contacts, self._checkpoint.cursor.tally, self._client.refusals)
+    def _tell(self) -> None:
+        self._progress.tell(self._client.refusals)
+
+    def _counts(self) -> Counter[str]:
+        """The contacts by status, with those of the open chunk."""
+        return self._checkpoint.cursor.tally.counts + Counter(one.status for one in self._chunk if one.status)

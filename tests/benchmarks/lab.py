@@ -85,6 +85,7 @@ class Result:
     died: tuple[str, ...]
     writes: int
     batches: Mapping[str, int]
+    writing: float = 0.0  # CPU seconds that an export spent on writing its rows
 
     @property
     def is_whole(self) -> bool:
@@ -289,6 +290,7 @@ def summary(load: Load, seen: Mapping[str, Any], said: Sequence[Mapping[str, Any
         died=tuple(died),
         writes=seen["writes"],
         batches=seen["batches"],
+        writing=sum((one["said"] or {}).get("writing", 0.0) for one in heard),
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from environments import OWN, PLAIN
 from lab import BUCKET, Load
 from scenario import (
-    BASELINE,
     DEAD,
     LOST,
     PORTAL,
@@ -42,8 +41,8 @@ def wall_over_sequential_peer(results: Results) -> float:
 
 
 def share_of_writing(results: Results) -> float:
-    """The part of an export's CPU that reading alone does not take."""
-    return 1 - results[BASELINE].cpu / results[OWN.name].cpu
+    """The part of an export's CPU that writing the rows takes; reading and converting them is the rest."""
+    return results[OWN.name].writing / results[OWN.name].cpu
 
 
 EXPORT = Load(rows=ROWS, options=NO_LIMIT, script="read_export.py", output="deals.jsonl")
@@ -89,7 +88,7 @@ READS = [
         "export",
         "100,000 rows exported to JSON lines, against reading alone",
         EXPORT,
-        (LOST, Target("share of CPU", share_of_writing, 0.10)),
+        (LOST, Target("share of writing in CPU", share_of_writing, 0.10)),
         in_client=True,
         rivals=False,
         baseline=Load(rows=ROWS, options=NO_LIMIT, script="read_iterate.py"),

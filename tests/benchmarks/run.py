@@ -107,6 +107,7 @@ def middle(results: Sequence[Result]) -> Result:
         seconds=of(lambda one: one.seconds),
         portal_seconds=of(lambda one: one.portal_seconds),
         cpu=of(lambda one: one.cpu),
+        writing=of(lambda one: one.writing),
         requests=max(one.requests for one in results),
         connections=max(one.connections for one in results),
         right=min(one.right for one in results),

@@ -181,11 +181,14 @@ def test_the_log_tells_what_went_wrong(portal, run, path, caplog, clock):
     assert progress
     assert len(progress) <= 6
     assert all(" of 1000 contacts done, " in line and ", 0 per second" not in line for line in progress)
+    for line in progress:
+        done, _all, _rate, *_left, written, failed, _limited = map(int, re.findall(r"\d+", line))
+        assert done == written + failed, line
     end = next(number for number, line in enumerate(lines) if line.startswith("Synced"))
     assert lines[end].startswith("Synced 1000 contacts to portal.example in ")
     assert lines[end].endswith(" 967 written, 0 unchanged, 33 failed")
     assert lines[end + 1] == "Contact 30 (line 30): Access denied! (ACCESS_DENIED)"
-    assert lines[end + 21] == "... and 13 more failures"
+    assert lines[end + 21] == "... and 13 more failures; the report lists all"
     assert lines[end + 22] == "Report: store://bucket/report.jsonl"
     assert {record.levelname for record in caplog.records[end + 1 : end + 22]} == {"WARNING"}
 
