@@ -79,8 +79,18 @@ def test_a_task_refreshes_and_the_next_one_goes_on_with_its_tokens(application, 
     assert key == f"bitrix24_token__{fingerprint(application)}"
 
 
+def raw_pages(copy):
+    """All pages of Airflow's database. Opening the file itself would give up this process's locks on it."""
+    with (
+        contextlib.closing(sqlite3.connect(DATABASE)) as database,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        database.backup(target)
+    return copy.read_bytes()
+
+
 def test_the_stored_tokens_are_encrypted_and_no_log_tells_them(
-    application, portal, variables, run_dag, caplog
+    application, portal, variables, run_dag, caplog, tmp_path
 ):
     caplog.set_level(logging.DEBUG)
     before = portal.apps.tokens
@@ -91,7 +101,7 @@ def test_the_stored_tokens_are_encrypted_and_no_log_tells_them(
     assert len(issued) == 2
     assert '"POST /oauth/token/ HTTP/1.1" 200' in caplog.text
     assert not [one for one in secrets if one in "\n".join(lines) + caplog.text]
-    dump = DATABASE.read_bytes()
+    dump = raw_pages(tmp_path / "copy.db")
     assert not [one for one in secrets if one.encode() in dump]
 
 
