@@ -181,9 +181,7 @@ def airflow_console() -> Console:
 @pytest.fixture(scope="session")
 def real_airflow(tmp_path_factory) -> Iterator[Any]:
     """An Airflow in processes of its own, which several test files share, each with DAGs of its own."""
-    airflow = pytest.importorskip("airflow", reason="needs Airflow")
-    if airflow.__version__.startswith("2."):
-        pytest.skip("needs Airflow 3")
+    pytest.importorskip("airflow", reason="needs Airflow")
     from tests.faults.real_airflow import RealAirflow
 
     with RealAirflow(tmp_path_factory.mktemp("airflow")) as started:

@@ -39,7 +39,7 @@ class Scenario:
     :param rivals: whether the other clients are measured too.
     :param reference: whether the plain loop is.
     :param baseline: another load of this package, to compare with.
-    :param repeats: runs, of which the median counts.
+    :param repeats: runs, of which the fastest counts.
     :param cap: seconds after which a client is stopped.
     :param small: contacts per process with ``--quick``.
     """

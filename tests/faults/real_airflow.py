@@ -82,7 +82,7 @@ class RealAirflow:
         self._stop()
 
     def add(self, dags: str, connections: Mapping[str, str]) -> None:
-        """Add a DAG file, and the connections that its DAGs use; needs Airflow 3."""
+        """Add a DAG file, and the connections that its DAGs use."""
         for name, connection in connections.items():
             fields = json.loads(connection)
             body = fields | {"connection_id": name, "extra": json.dumps(fields["extra"])}
@@ -204,6 +204,7 @@ class RealAirflow:
             "AIRFLOW__CORE__PARALLELISM": "2",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",  # seconds until a new file is seen
+            "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "2",  # the same in Airflow 2
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
