@@ -125,6 +125,10 @@ class RealAirflow:
         logs = sorted((self.home / "logs").glob(f"dag_id={dag}/**/*.log"))
         return "\n".join(log.read_text(errors="replace") for log in logs)
 
+    def story(self, dag: str) -> str:
+        """What is known of the DAG's only task, for the message of a test that fails."""
+        return f"{self.task(dag)}\n{self.task_log(dag)}\n{self._tail()}"
+
     def states(self, dag: str) -> list[str | None]:
         """The states of the only task in all runs of the DAG, in the order in which they were started."""
         query = (
@@ -144,7 +148,19 @@ class RealAirflow:
         task = f"{self._api}/dags/{dag}/dagRuns/{run}/taskInstances/sync"
         self._insist("PATCH", task, {"new_state": "failed"})
         body = {"dry_run": False, "dag_run_id": run, "task_ids": ["sync"], "only_failed": False}
-        self._insist("POST", f"{self._api}/dags/{dag}/clearTaskInstances", body)
+
+        def clear() -> None:
+            self._insist("POST", f"{self._api}/dags/{dag}/clearTaskInstances", body)
+
+        def is_started_again() -> bool:
+            # SQLite locks no rows: the scheduler may write "failed" over a run that was just cleared.
+            ((state,),) = self._ask("SELECT state FROM dag_run WHERE dag_id = ?", dag)
+            if state == "failed":
+                clear()
+            return state != "failed" and self.task(dag)["state"] is not None
+
+        clear()
+        wait_for(is_started_again, 60, lambda: self.story(dag))
 
     def returned(self, dag: str) -> Any:
         """What the task left in XCom."""

@@ -74,7 +74,7 @@ def test_a_running_task_that_is_marked_failed_and_cleared_again_and_again(airflo
     airflow.start("cleared")
     for clearing in range(1, CLEARINGS + 1):
         enough = clearing * CONTACTS // (CLEARINGS + 2)
-        wait_for(lambda: len(portal.writes) >= enough, 90, lambda: airflow.task_log("cleared"))  # noqa: B023
+        wait_for(lambda: len(portal.writes) >= enough, 90, lambda: airflow.story("cleared"))  # noqa: B023
         airflow.running_pid("cleared")
         airflow.mark_failed_and_clear("cleared")
     assert airflow.wait_until_ended("cleared") == "success", airflow.task_log("cleared")
