@@ -22,6 +22,8 @@ from airflow_provider_b24.rest.limits.bucket import Turn
 from airflow_provider_b24.rest.replies import Outcome, parse_batch
 from airflow_provider_b24.rest.retry import RetryBudget, decide, long_wait, may_be_executed
 
+WRITTEN = 4 * MAX_BATCH  # commands whose text is kept
+
 
 class Reads(NamedTuple):
     """
@@ -77,6 +79,7 @@ class Flights:
         self._method = method
         self._pool = ThreadPoolExecutor(reads.parallel, thread_name_prefix="bitrix24")
         self._flights: dict[Future[BatchReply], _Flight] = {}
+        self._written: dict[int, tuple[Call, str]] = {}
         self._most = MAX_BATCH if takes_batches else 1
         self._limit = self._most
         self._lost_in_a_row = 0
@@ -118,7 +121,7 @@ class Flights:
     def send(self, key: Any, calls: Sequence[Call]) -> None:
         """Send one call, or several as one batch, as soon as the request bucket allows."""
         method = self._method if len(calls) == 1 else "batch"
-        params = json_params(calls[0]) if len(calls) == 1 else _batch(calls)
+        params = json_params(calls[0]) if len(calls) == 1 else self._batch(calls)
         self._wait_turn()
         signed = self._reads.exchange.sign(method, params)
         self._reads.exchange.ledger.start(self._method, len(calls))
@@ -149,6 +152,19 @@ class Flights:
         if good < len(outcomes):
             self._failed(flight, outcomes[good], any_good=good > 0)
         return Answer(flight.key, outcomes[:good])
+
+    def _batch(self, calls: Sequence[Call]) -> dict[str, Any]:
+        return {"halt": 0, "cmd": [self._command(call) for call in calls]}
+
+    def _command(self, call: Call) -> str:
+        """Return a call as a command of a batch; a call that comes again is written only once."""
+        known = self._written.get(id(call))
+        if known is None:
+            if len(self._written) == WRITTEN:
+                self._written.clear()
+            known = (call, batch_command(call))
+            self._written[id(call)] = known  # with the call, so that its id is no other's
+        return known[1]
 
     def _succeeded(self, flight: _Flight, reply: BatchReply, outcomes: Sequence[Outcome]) -> None:
         elapsed = self._reads.exchange.clock.now() - flight.sent_at
@@ -222,10 +238,6 @@ def _carry(exchange: Exchange, signed: Signed, calls: Sequence[Call]) -> BatchRe
         return BatchReply([], reply.time)
     outcomes = parse_batch(reply, calls)
     return BatchReply([scrubbed_outcome(one, signed.secrets) for one in outcomes], reply.time)
-
-
-def _batch(calls: Sequence[Call]) -> dict[str, Any]:
-    return {"halt": 0, "cmd": [batch_command(call) for call in calls]}
 
 
 def _size(call: Call) -> int:

@@ -11,11 +11,12 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.errors import Bitrix24ApiError
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call
-from airflow_provider_b24.rest.flights import Flights
+from airflow_provider_b24.rest.flights import WRITTEN, Flights
 from airflow_provider_b24.rest.lists import PAGE, ListMethod
 from airflow_provider_b24.rest.rows import is_listed, rows_in
 
@@ -167,6 +168,10 @@ class KeysetReader:
         self._flights = flights
         self._ranges: deque[Range] = deque()
         self._chains = True
+        # Every chain has the same links, one for each place in a batch.
+        self._link = lru_cache(WRITTEN)(
+            lambda position, upto: question.page(question.reference(position), upto)
+        )
 
     def pages(self, first: Outcome, after: int | None) -> Iterator[list[Any]]:
         """
@@ -250,10 +255,9 @@ class KeysetReader:
         """Return a range's next calls for a place in the batch; each refers to the one before."""
         one.commands = min(one.pages_left(), room) if self._chains else 1
         one.in_flight = True
-        ask = self._question
-        first = ask.page(one.after, one.upto, start=0 if one.count else -1)
+        first = self._question.page(one.after, one.upto, start=0 if one.count else -1)
         steps = range(position, position + one.commands - 1)
-        return [first, *(ask.page(ask.reference(step), one.upto) for step in steps)]
+        return [first, *(self._link(step, one.upto) for step in steps)]
 
     def _take(self, aboard: Sequence[tuple[Range, int]], outcomes: Sequence[Outcome]) -> None:
         position = 0

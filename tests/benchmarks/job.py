@@ -5,6 +5,7 @@ It runs in the environments of all clients, so it needs no more than the standar
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -74,6 +75,8 @@ def carry_out(prepare: Callable[[Job], Callable[[], Any]]) -> None:
     """
     job = Job(**json.loads(sys.stdin.readline()))
     work = prepare(job)
+    gc.collect()
+    gc.freeze()  # as Airflow does before it forks workers: no collection walks what was imported
     print("ready", flush=True)
     sys.stdin.readline()
     started, cpu = time.perf_counter(), cpu_seconds()

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24OperatingLimitError
+from airflow_provider_b24.rest import flights
 from airflow_provider_b24.rest.auth.application import OAuthAuth
 from airflow_provider_b24.rest.auth.tokens import MemoryTokenStore
 from airflow_provider_b24.rest.client import Client
@@ -69,6 +70,14 @@ def test_a_hundred_thousand_rows_take_41_requests(make_portal, read):
         range(1, 100_001)
     )
     assert portal.requests == 41
+
+
+@pytest.mark.parametrize("kept", [1, 7, flights.WRITTEN])
+def test_the_links_of_a_chain_are_the_same_however_few_of_them_are_kept(make_portal, read, monkeypatch, kept):
+    monkeypatch.setattr(flights, "WRITTEN", kept)
+    portal = make_portal(25_000)
+    assert read(portal, "crm.contact.list", {"select": ["ID"]}) == list(range(1, 25_001))
+    assert portal.requests == 11
 
 
 def test_gaps_between_ids_and_deleted_rows_do_not_matter(make_portal, read):
