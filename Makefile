@@ -1,4 +1,4 @@
-# Everything is created in this directory: .venv, .airflow, .chaos, .matrix. You need Python 3.11 or newer, make and
+# Everything is created in this directory: .venv, .airflow, .chaos, .fuzz, .matrix. You need Python 3.11 or newer, make and
 # a package index. To use another Python: make PYTHON=python3.12 demo
 
 PYTHON ?= python3
@@ -84,6 +84,11 @@ mutants: setup  ## Make small faults in a copy of the package and list those tha
 soak: setup  ## Run a million calls through one client, and look for growth of memory, files, and threads
 	@$(VENV_PYTHON) -m tests.faults.soak
 
+.PHONY: fuzz
+fuzz: setup  ## Read arbitrary bytes as answers, guided by coverage, for ten minutes; shorter: make fuzz MINUTES=1
+	@$(PYTHON) scripts/setup.py .fuzz scripts/fuzz.txt
+	@.fuzz/bin/python -m tests.fuzz .fuzz/found $(MINUTES)
+
 .PHONY: docs
 docs: setup  ## Build the documentation in docs/_build/html
 	@$(VENV_PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
@@ -106,7 +111,7 @@ pins: setup  ## Update the pinned development requirements
 
 .PHONY: clean
 clean:  ## Remove everything that was created here
-	rm -rf .venv .airflow .bench .chaos .matrix .ui dist docs/_build htmlcov .coverage*
+	rm -rf .venv .airflow .bench .chaos .fuzz .matrix .ui dist docs/_build htmlcov .coverage*
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

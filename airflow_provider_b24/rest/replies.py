@@ -201,11 +201,16 @@ def _by_key(part: Any) -> Mapping[str, Any]:
 
 def _code_and_text(body: Any) -> tuple[str, str]:
     if not isinstance(body, Mapping):
-        return "", str(body)
-    error = body.get("error")
+        return "", _text(body)
+    error, description = body.get("error"), body.get("error_description")
     if isinstance(error, Mapping):
-        return str(error.get("code") or ""), str(error.get("message") or body.get("error_description") or "")
-    return str(error or ""), str(body.get("error_description") or "")
+        return _text(error.get("code") or ""), _text(error.get("message") or description or "")
+    return _text(error or ""), _text(description or "")
+
+
+def _text(value: Any) -> str:
+    """Half a surrogate pair becomes an escape: no log can write it."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _unreadable(raw: RawReply, method: str) -> Bitrix24Error:
