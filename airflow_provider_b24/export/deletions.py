@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO
 
 from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.export.formats import find_format
-from airflow_provider_b24.export.job import ExportOptions
+from airflow_provider_b24.export.job import ExportOptions, export_list, forget
 from airflow_provider_b24.export.publish import read_ids
 from airflow_provider_b24.files.paths import StoragePath
 from airflow_provider_b24.files.writer import json_line, whole_file
@@ -28,23 +30,27 @@ def find_deleted(
     params: Mapping[str, Any] | None,
     ids_path: StoragePath,
     deleted_path: StoragePath,
+    log: Callable[[str], None],
     exported: Iterable[int] = (),
     owner: str = "",
 ) -> int:
     """
     Write the ids of rows that are no longer in a list; return their number.
 
-    All lists of ids are sorted, so memory does not grow with them.
+    All lists of ids are sorted, so memory does not grow with them. The ids of now are an export of their own
+    beside ``ids_path``, so a later try resumes it.
 
     :param client: the client of the portal.
     :param method: name of a list method that is read by id.
     :param params: its parameters, without a condition on the time of the last change.
     :param ids_path: the ids of the last time, one a line, not compressed; afterwards those of now.
     :param deleted_path: JSON lines with the id of each deleted row.
+    :param log: takes one line about the progress.
     :param exported: ids of rows that were exported just now. One that was created since the last time and is
         deleted by now is in no other list.
     :param owner: shared by the tries of one export: what an earlier one found, a later one keeps.
     :raises Bitrix24InputError: the list is not read by id, or a file cannot be read or written.
+    :raises Bitrix24Error: the list cannot be read completely; the files are as they were.
     """
     given = {name: value for name, value in (params or {}).items() if str(name).lower() != "select"}
     if not is_read_by_id(method, given):
@@ -53,14 +59,16 @@ def find_deleted(
     is_later_try = bool(owner) and _owner_of(ids_path) == owner
     found = [int(row[field]) for row in _read_rows(deleted_path)] if is_later_try else []
     count = 0
-    with ExitStack() as files:
+    with (
+        _ids_of_now(client, method, {**given, "select": [field]}, ids_path, log, owner) as now,
+        ExitStack() as files,
+    ):
         # Left in the reverse order: the ids of now count only once the deleted ones are written.
         kept = files.enter_context(whole_file(ids_path))
         deleted = files.enter_context(whole_file(deleted_path))
         kept.write(_HEADER + owner.encode() + b"\n")
         then = heapq.merge(_read_ids(ids_path), exported, found)
-        now = _write_ids(client, method, given, field, kept)
-        for gone in missing((one for one, _ in itertools.groupby(then)), now):
+        for gone in missing((one for one, _ in itertools.groupby(then)), _written(now, kept)):
             deleted.write(json_line({field: gone}))
             count += 1
     return count
@@ -90,11 +98,32 @@ def missing(old: Iterator[int], new: Iterable[int]) -> Iterator[int]:
         yield from old
 
 
-def _write_ids(
-    client: Client, method: str, params: Mapping[str, Any], field: str, file: BinaryIO
-) -> Iterator[int]:
-    for row in client.pages(method, {**params, "select": [field]}):
-        number = int(row[field])
+@contextmanager
+def _ids_of_now(
+    client: Client,
+    method: str,
+    params: Mapping[str, Any],
+    ids_path: StoragePath,
+    log: Callable[[str], None],
+    owner: str,
+) -> Iterator[Iterator[int]]:
+    """Read the ids of a list; those of an owner stay until they are no longer needed."""
+    mark = hashlib.sha256(owner.encode()).hexdigest()[:12] if owner else secrets.token_hex(6)
+    path = ids_path.with_name(f".{ids_path.name}.{mark}.jsonl")
+    options = ExportOptions(path, owner=owner, remember=True)
+    summary = export_list(client, method, params, options, log)
+    is_done = not owner
+    try:
+        yield exported_ids(method, options, summary)
+        is_done = True
+    finally:
+        if is_done:
+            forget(options)
+            path.unlink()
+
+
+def _written(numbers: Iterator[int], file: BinaryIO) -> Iterator[int]:
+    for number in numbers:
         file.write(b"%d\n" % number)
         yield number
 

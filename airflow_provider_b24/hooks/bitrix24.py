@@ -218,7 +218,8 @@ class Bitrix24Hook(BaseHook):
 
         path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
         exported = exported_ids(method, options, summary)
-        deleted = find_deleted(self._client, method, params, ids_path, path, exported, options.owner)
+        log, owner = self.log.info, options.owner
+        deleted = find_deleted(self._client, method, params, ids_path, path, log, exported, owner)
         forget(options)
         return {"deleted": deleted, "deleted_path": str(path)}
 

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24OperatingLimitError
 from airflow_provider_b24.export.deletions import exported_ids, find_deleted
 from airflow_provider_b24.export.job import ExportOptions
-from airflow_provider_b24.sandbox import Fault
+from airflow_provider_b24.sandbox import Fault, Operating
 from tests.export.conftest import json_rows
 
 DEALS = {"entityTypeId": 2, "select": ["title"], "filter": {"<=id": 3_000}}
@@ -17,9 +17,11 @@ DEALS = {"entityTypeId": 2, "select": ["title"], "filter": {"<=id": 3_000}}
 def find(deals, make_client, tmp_path):
     """Look for deleted deals and return their ids."""
 
-    def find(method="crm.item.list", params=DEALS, exported=(), owner=""):
+    def find(method="crm.item.list", params=DEALS, exported=(), owner="", **options):
         paths = tmp_path / "ids", tmp_path / "deleted.jsonl"
-        count = find_deleted(make_client(portal=deals), method, params, *paths, exported, owner)
+        client = make_client(portal=deals, **options)
+        count = find_deleted(client, method, params, *paths, lambda line: None, exported, owner)
+        assert {*tmp_path.iterdir()} == {*paths}
         rows = [next(iter(row.values())) for row in json_rows(paths[1])]
         assert len(rows) == count
         return rows
@@ -60,6 +62,23 @@ def test_a_run_that_fails_finds_them_again(find, deals):
         find()
     deals.faults = []
     assert find() == [82]
+
+
+def test_ids_that_take_longer_than_the_operating_limit_allows_are_read_in_turns(find, deals, clock):
+    find(params={"entityTypeId": 2})
+    deals.delete_record("deal", 82)
+    deals.executed.clear()
+    deals.operating = Operating(limit=100, default_cost=1.0)
+    waits = 0
+    while True:
+        try:
+            assert find(params={"entityTypeId": 2}, owner="tuesday", max_wait=60.0) == [82]
+            break
+        except Bitrix24OperatingLimitError as error:
+            waits += 1
+            clock.sleep(error.retry_at.timestamp() - clock.now())
+    assert waits <= 7
+    assert deals.executed["crm.item.list"] <= 510 + 60 * waits
 
 
 def test_a_list_read_by_offset_and_a_file_of_something_else_are_refused(find, tmp_path):

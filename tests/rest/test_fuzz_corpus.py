@@ -1,4 +1,4 @@
-"""The answers that `make fuzz` has found to be different from each other are read as the fuzzer reads them."""
+"""Answers that `make fuzz` has found to be read in different ways."""
 
 from pathlib import Path
 
