@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 from tests.mutation.mutants import Mutant, mutate, places
 
@@ -41,18 +43,31 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=60, help="how many faults")
     parser.add_argument("--seed", type=int, default=1, help="chooses the faults")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds for the tests of one fault")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="faults tried at once")
     parser.add_argument("--minutes", type=float, default=60.0, help="no fault is begun later than this")
     parser.add_argument("--room", choices=ROOMS, action="append", help="only these rooms")
     args = parser.parse_args()
     until = time.monotonic() + args.minutes * 60
     survivors, run = [], 0
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copy = make_copy(Path(folder))
-        for room, file, mutant in choose(args.room or [*ROOMS], args.count, args.seed):
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(args.jobs) as jobs:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(args.jobs):
+            copies.put(make_copy(Path(folder, str(number))))
+
+        def verdict_on(choice: tuple[str, Path, Mutant]) -> str:
             if time.monotonic() > until:
-                break
+                return ""
+            copy = copies.get()
+            try:
+                return try_mutant(copy, *choice, args.timeout)
+            finally:
+                copies.put(copy)
+
+        chosen = choose(args.room or [*ROOMS], args.count, args.seed)
+        for (_, file, mutant), verdict in zip(chosen, jobs.map(verdict_on, chosen), strict=True):
+            if not verdict:
+                continue
             run += 1
-            verdict = try_mutant(copy, room, file, mutant, args.timeout)
             line = f"{verdict:8} {file}:{mutant.line} {mutant.change}"
             print(line, flush=True)
             if verdict == "survived":
@@ -76,6 +91,7 @@ def choose(rooms: list[str], count: int, seed: int) -> list[tuple[str, Path, Mut
 
 def make_copy(folder: Path) -> Path:
     """Copy what the tests need."""
+    folder.mkdir()
     for name in (PACKAGE, "tests", "example_dags"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
