@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
@@ -117,7 +116,7 @@ class Window:
         self.ready: deque[Item] = deque()
         self.max_bytes = MAX_BYTES
         self._calls = iter(calls)
-        self._size = size
+        self.size = size
         self._items: deque[Item] = deque()
         self._exhausted = False
         self._ended: Bitrix24Error | None = None
@@ -127,19 +126,19 @@ class Window:
         """Whether every call of the input has been yielded."""
         return self._exhausted and not self._items
 
-    def fill(self, enough: int) -> None:
-        """Take calls from the input, unless ``enough`` are ready already."""
-        room = self._size - len(self._items)
-        if self._exhausted or len(self.ready) >= enough or room <= 0:
-            return
-        taken = 0
-        for call in itertools.islice(self._calls, room):
-            taken += 1
-            item = Item(call)
+    def fill(self, enough: int) -> bool:
+        """Take calls from the input until ``enough`` are ready; return whether there were any."""
+        before = len(self._items)
+        while not self._exhausted and len(self.ready) < enough and len(self._items) < self.size:
+            try:
+                item = Item(next(self._calls))
+            except StopIteration:
+                self._exhausted = True
+                break
             self._items.append(item)
             if item.outcome is None:
                 self._queue(item)
-        self._exhausted = taken < room
+        return len(self._items) > before
 
     def finished(self) -> Iterator[Outcome]:
         """Yield the outcomes at the front, in input order."""

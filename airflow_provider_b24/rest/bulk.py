@@ -65,13 +65,13 @@ class Bulk:
         pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="bitrix24")
         try:
             while True:
-                self._window.fill(MAX_BATCH * self._parallel)
-                pause = self._submit_ready(pool)
+                until = self._submit_ready(pool)
+                self._window.fill(MAX_BATCH * self._parallel)  # while requests are in flight
                 yield from self._window.finished()
                 self._check_process()
                 if self._window.done:
                     return
-                self._receive_next(pause)
+                self._receive_next(until)
                 yield from self._window.finished()
                 self._check_process()
         finally:
@@ -84,25 +84,29 @@ class Bulk:
     # Sending
 
     def _submit_ready(self, pool: ThreadPoolExecutor) -> float | None:
-        """Send what may leave now; return seconds until more may, or None to wait for an answer."""
-        while self._window.ready and len(self._in_flight) < self._parallel:
+        """Send what may leave now; return the time at which more may, or None to wait for an answer."""
+        while len(self._in_flight) < self._parallel:
+            self._window.fill(MAX_BATCH)
+            if not self._window.ready:
+                break
             wait = self._throttle.wait()
             if wait > 0:
-                return wait
+                return self._exchange.clock.now() + wait
             batch = self._window.load(self._room, self._exchange.ledger.seconds_per_call)
-            if not batch:
+            if batch:
+                self._submit(pool, batch)
+            elif not self._window.fill(self._window.size):  # calls of another method may run now
                 return self._wait_for_operating()
-            self._submit(pool, batch)
         return None
 
     def _wait_for_operating(self) -> float | None:
-        """No method that waits may run now: return seconds until one may, or end the run."""
+        """No method that waits may run now: return the time at which one may, or end the run."""
         if self._in_flight:
             return None
         methods = {item.sent.method for item in self._window.ready}
         until = min(self._ready_at(method) for method in methods)
         if self._budget.outlasts(until):
-            return max(until - self._exchange.clock.now(), FIRST_ANSWER)
+            return max(until, self._exchange.clock.now() + FIRST_ANSWER)
         self._window.end(long_wait(self._window.ready[0].sent.method, until))
         return None
 
@@ -137,15 +141,16 @@ class Bulk:
 
     # Receiving
 
-    def _receive_next(self, pause: float | None) -> None:
+    def _receive_next(self, until: float | None) -> None:
+        before = self._exchange.clock.now()
+        pause = None if until is None else max(until - before, 0.0)
         if self._in_flight:
-            before = self._exchange.clock.now()
             done, _ = wait(self._in_flight, timeout=pause, return_when=FIRST_COMPLETED)
             if pause is not None:
                 self._exchange.waited += self._exchange.clock.now() - before
             for future in done:
                 self._receive(future, self._in_flight.pop(future))
-        elif pause is not None and pause > 0:
+        elif pause:
             self._exchange.hold(pause)
 
     def _receive(self, future: Future[BatchReply], request: _Request) -> None:
