@@ -157,11 +157,13 @@ class Transport:
         proxy = {"http": config.proxy, "https": config.proxy} if config.proxy else environment["proxies"]
         session.proxies = dict(proxy)
         session.verify = environment["verify"]
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=config.max_parallel, pool_block=True)
+        context = _SharedContext(ssl.PROTOCOL_TLS_CLIENT)
         if parse_address(url).origin == self._portal.origin:
             session.verify = (config.ca_bundle or session.verify) if config.verify_tls else False
+            context.check_hostname = config.verify_tls
         elif config.ca_bundle:
-            adapter = _TrustingMore(config.ca_bundle)
+            context.load_verify_locations(config.ca_bundle)  # requests adds the public ones
+        adapter = _Adapter(context, config.max_parallel)
         for scheme in ("https://", "http://"):
             session.mount(scheme, self._adapter or adapter)
         return session
@@ -253,12 +255,28 @@ def _environment(session: requests.Session, url: str) -> Mapping[str, Any]:
     return dict(session.merge_environment_settings(url, {}, None, None, None))
 
 
-class _TrustingMore(HTTPAdapter):
-    """Trusts the certificate authorities of a PEM file in addition to those of the session."""
+class _SharedContext(ssl.SSLContext):
+    """
+    The TLS settings of all connections of a session.
 
-    def __init__(self, ca_bundle: str) -> None:
-        self._context = ssl.create_default_context(cafile=ca_bundle)  # urllib3 adds the session's
-        super().__init__()
+    urllib3 loads the certificate authorities for each connection, which takes longer than the handshake.
+    """
+
+    _loaded: frozenset[Any] = frozenset()
+
+    def load_verify_locations(self, *locations: Any, **named: Any) -> None:
+        what = (locations, *sorted(named.items()))
+        if what not in self._loaded:
+            super().load_verify_locations(*locations, **named)
+            self._loaded |= {what}
+
+
+class _Adapter(HTTPAdapter):
+    """As many kept-alive connections as may be in flight, with one TLS context."""
+
+    def __init__(self, context: ssl.SSLContext, connections: int) -> None:
+        self._context = context
+        super().__init__(pool_connections=4, pool_maxsize=connections, pool_block=True)
 
     def init_poolmanager(self, *args: Any, **facts: Any) -> Any:
         return super().init_poolmanager(*args, **facts, ssl_context=self._context)

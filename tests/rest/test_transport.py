@@ -6,7 +6,9 @@ import ssl
 import threading
 import traceback
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import requests
@@ -175,6 +177,18 @@ def test_a_certificate_nobody_vouches_for_is_refused_for_good(tls_server, open_t
 
 def test_a_certificate_of_the_ca_bundle_is_believed(tls_server, certificate, open_transport):
     assert ask(open_transport(tls_server.url.rstrip("/"), ca_bundle=certificate[0])).status == 200
+
+
+def test_the_ca_bundle_is_read_once_for_all_connections(tls_server, certificate, open_transport, tmp_path):
+    bundle = tmp_path / "authorities.pem"
+    bundle.write_bytes(Path(certificate[0]).read_bytes())
+    transport = open_transport(tls_server.url.rstrip("/"), ca_bundle=str(bundle))
+    tls_server.portal.latency = 0.2  # so that each request opens a connection
+    assert ask(transport).status == 200
+    bundle.write_text("unreadable")
+    with ThreadPoolExecutor(3) as pool:
+        assert [reply.status for reply in pool.map(ask, [transport] * 3)] == [200] * 3
+    assert tls_server.connections == 3
 
 
 def test_a_certificate_for_another_name_is_refused_in_spite_of_the_ca_bundle(
