@@ -138,7 +138,7 @@ class OffsetReader:
         """
         page = self._parse(0, first)
         seen = SeenRows(page.rows, self._how.key)
-        self._size = page.next or PAGE
+        self._size = page.next if page.next is not None and page.next > 0 else PAGE
         self._last = page
         yield seen.take(page.rows)
         while self._last.is_followed():
@@ -157,8 +157,8 @@ class OffsetReader:
                 raise self._incomplete(f"the portal counts {page.total} rows but returned only {seen.count}")
             if self._has_changed(page, seen):
                 return
-            if not seen.distinct and start > self._last.start and self._is_endless(page):
-                raise self._incomplete("the portal repeats a page of the list")
+            if not seen.distinct and start > self._last.start and self._is_hopeless(page):
+                raise self._incomplete("the portal repeats a page of the list, or leaves out rows of it")
             new = seen.take(page.rows) if seen.distinct or start > self._last.start else []
             if page.rows and not new and start > self._last.start and self._is_repeated(page):
                 return
@@ -209,9 +209,11 @@ class OffsetReader:
         self._next = "last"
         return True
 
-    def _is_endless(self, page: Page) -> bool:
-        """Whether the portal repeats a page of rows that cannot be told apart, and counts none of them."""
-        return page.total is None and bool(page.rows) and page.rows == self._last.rows
+    def _is_hopeless(self, page: Page) -> bool:
+        """Whether a page of rows that cannot be told apart is repeated, or leaves out counted rows."""
+        if page.total is None:
+            return bool(page.rows) and page.rows == self._last.rows
+        return page.total > page.end and len(page.rows) < self._size
 
     def _is_repeated(self, page: Page) -> bool:
         """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["airflow_provider_b24"]):
+with atheris.instrument_imports(include=["airflow_provider_b24.rest"]):
     from tests.fuzz.target import ask
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -22,6 +22,11 @@ def one_input(data: bytes) -> None:
 if __name__ == "__main__":
     found, minutes = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else MINUTES
     Path(found).mkdir(parents=True, exist_ok=True)
-    limits = [*LIMITS, f"-max_total_time={minutes * 60:.0f}", f"-dict={CORPUS.parent / 'words.dict'}"]
+    limits = [
+        *LIMITS,
+        f"-artifact_prefix={found}/",
+        f"-max_total_time={minutes * 60:.0f}",
+        f"-dict={CORPUS.parent / 'words.dict'}",
+    ]
     atheris.Setup([sys.argv[0], *limits, found, str(CORPUS)], one_input)
     atheris.Fuzz()
