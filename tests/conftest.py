@@ -34,15 +34,16 @@ try:
 except PackageNotFoundError:
     IS_AIRFLOW_2 = False
 
+# Tests that start a whole Airflow: one worker runs those that share one, another those that start their own.
 WHOLE_AIRFLOW = {
-    "tests/canary/test_real_workers.py",
-    "tests/faults/test_killed_exports.py",
-    "tests/faults/test_killed_worker.py",
-    "tests/faults/test_overlapping_tries.py",
-    "tests/operators/test_lineage.py",
-    "tests/operators/test_real_approval.py",
-    "tests/triggers/test_real_airflow.py",
-    "tests/triggers/test_real_events.py",
+    "tests/canary/test_real_workers.py": "their own Airflow",
+    "tests/faults/test_killed_exports.py": "a shared Airflow",
+    "tests/faults/test_killed_worker.py": "a shared Airflow",
+    "tests/faults/test_overlapping_tries.py": "a shared Airflow",
+    "tests/operators/test_lineage.py": "their own Airflow",
+    "tests/operators/test_real_approval.py": "their own Airflow",
+    "tests/triggers/test_real_airflow.py": "a shared Airflow",
+    "tests/triggers/test_real_events.py": "their own Airflow",
 }
 
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
@@ -60,13 +61,13 @@ os.environ |= {
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Like ``--dist loadfile``, but one worker alone runs the tests that start a whole Airflow."""
+    """Like ``--dist loadfile``, but tests that start a whole Airflow do not all run at the same time."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "a whole Airflow" if file in WHOLE_AIRFLOW else file
+            return WHOLE_AIRFLOW.get(file, file)
 
     return Scheduling(config, log)
 
