@@ -31,6 +31,16 @@ class Harvest:
         return (self.folder / file).read_text()
 
 
+@pytest.hookimpl(trylast=True)  # after -m
+def pytest_collection_modifyitems(config, items) -> None:
+    """The few are among all."""
+    extents = {item: item.callspec.params.get("harvest") for item in items if hasattr(item, "callspec")}
+    if "all" in extents.values():
+        few = [item for item in items if extents.get(item) == "few"]
+        config.hook.pytest_deselected(items=few)
+        items[:] = [item for item in items if item not in few]
+
+
 @pytest.fixture(scope="session")
 def gather(tmp_path_factory) -> Callable[[str], Harvest]:
     """Run a harvest, `few` or `all`, once."""

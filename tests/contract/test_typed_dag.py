@@ -23,16 +23,17 @@ SetContactCompaniesOperator(task_id="set", contact_id=82)
 """
 
 
-def check(file, cache):
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={cache}", str(file)]
+def check(file):
+    # In the cache that `make lint` leaves, Airflow's own modules are checked already.
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", str(file)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
 
 
 @pytest.mark.slow
 def test_a_strictly_typed_dag_passes_and_mistakes_are_found(tmp_path):
-    done = check(TYPED_DAG, tmp_path / "cache")
+    done = check(TYPED_DAG)
     assert done.returncode == 0, done.stdout
     file = tmp_path / "mistakes.py"
     file.write_text(MISTAKES)
-    done = check(file, tmp_path / "cache")
+    done = check(file)
     assert done.stdout.count(" error: ") == 3, done.stdout
