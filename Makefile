@@ -11,7 +11,7 @@ CORE := $(addprefix tests/,crm/ export/ files/ rest/ sandbox/ sync/)
 LONGEST := $(addprefix tests/,canary/ faults/ triggers/ operators/ clients/ hooks/)
 SHELL_TESTS := $(LONGEST) $(filter-out $(CORE) $(LONGEST) %__/,$(wildcard tests/*/)) $(wildcard tests/test_*.py) \
 	tests/export/test_object_store.py
-WAITING := -n $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2))
+WAITING := -n $$(($$(getconf _NPROCESSORS_ONLN) * 2))
 
 .PHONY: help
 help:  ## Show this list

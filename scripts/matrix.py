@@ -1,6 +1,7 @@
 """Run the tests that use Airflow on each supported version of it. Other arguments are passed to pytest."""
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -23,7 +24,8 @@ TESTS = [
     "tests",
     *(f"--ignore=tests/{room}" for room in WITHOUT_AIRFLOW + ABOUT_THIS_PACKAGE),
 ]
-PARALLEL = ["-n", "logical", "--maxprocesses", "8", "--dist", "loadfile", "--no-loadscope-reorder"]
+WORKERS = 2 * (os.cpu_count() or 1)  # the tests wait a lot
+PARALLEL = ["-n", str(WORKERS), "--maxprocesses", "8", "--dist", "loadfile", "--no-loadscope-reorder"]
 PYTEST = ["-m", "pytest", *PARALLEL, "--tb=short"]
 ALL = ["-m", "not ui"]
 QUICK = ["-m", "airflow and not slow and not ui"]

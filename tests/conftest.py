@@ -41,7 +41,7 @@ WHOLE_AIRFLOW = {
     "tests/faults/test_killed_worker.py": "a shared Airflow",
     "tests/faults/test_overlapping_tries.py": "a shared Airflow",
     "tests/operators/test_lineage.py": "their own Airflow",
-    "tests/operators/test_real_approval.py": "their own Airflow",
+    "tests/operators/test_real_approval.py": "a shared Airflow",
     "tests/triggers/test_real_airflow.py": "a shared Airflow",
     "tests/triggers/test_real_events.py": "their own Airflow",
 }
@@ -185,7 +185,8 @@ def real_airflow(tmp_path_factory) -> Iterator[Any]:
     pytest.importorskip("airflow", reason="needs Airflow")
     from tests.faults.real_airflow import RealAirflow
 
-    with RealAirflow(tmp_path_factory.mktemp("airflow")) as started:
+    home = tmp_path_factory.mktemp("airflow")
+    with RealAirflow(home, settings={"BITRIX24_EXAMPLES": str(home / "files")}) as started:
         yield started
 
 

@@ -56,7 +56,8 @@ def find_deleted(
     if not is_read_by_id(method, given):
         raise Bitrix24InputError("deletions are found only in lists that are read by id", method=method)
     field = list_method(method).key[0]
-    is_later_try = bool(owner) and _owner_of(ids_path) == owner
+    last_owner = _owner_of(ids_path)
+    is_later_try = bool(owner) and last_owner == owner
     found = [int(row[field]) for row in _read_rows(deleted_path)] if is_later_try else []
     count = 0
     with (

@@ -81,12 +81,13 @@ def test_ids_that_take_longer_than_the_operating_limit_allows_are_read_in_turns(
     assert deals.executed["crm.item.list"] <= 510 + 60 * waits
 
 
-def test_a_list_read_by_offset_and_a_file_of_something_else_are_refused(find, tmp_path):
+def test_a_list_read_by_offset_and_a_file_of_something_else_are_refused(find, deals, tmp_path):
     with pytest.raises(Bitrix24InputError, match="read by id"):
         find("crm.deal.list", {"order": {"TITLE": "ASC"}})
     (tmp_path / "ids").write_text("id;title\n")
     with pytest.raises(Bitrix24InputError, match="not a file of ids"):
         find()
+    assert deals.requests == 0
 
 
 def test_a_retry_of_the_same_run_keeps_what_the_try_before_it_found(find, deals):

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_b24.sandbox import PortalServer, seeded_portal
 from tests.contract.test_examples import EXAMPLES, companies
-from tests.faults.real_airflow import RealAirflow, wait_for
+from tests.faults.real_airflow import wait_for
 
 pytest.importorskip("airflow.sdk.execution_time.hitl", reason="Airflow asks people since 3.1")
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
@@ -20,14 +20,11 @@ def portal():
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory, portal, airflow_console):
-    home = tmp_path_factory.mktemp("airflow")
+def airflow(real_airflow, portal):
     with PortalServer(portal) as server:
-        connections = {"bitrix24_default": server.connection_json(plan="none")}
         source = (EXAMPLES / f"{DAG}.py").read_text()
-        settings = {"BITRIX24_EXAMPLES": str(home / "files")}
-        with RealAirflow(home, source, connections, settings) as airflow:
-            yield airflow
+        real_airflow.add(source, {"bitrix24_default": server.connection_json(plan="none")})
+        yield real_airflow
 
 
 @pytest.fixture
