@@ -35,6 +35,7 @@ settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), da
 settings.load_profile("mutants")
 """
 PYTEST = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow and not ui"]
+HANGS = ["-o", "faulthandler_timeout=60", "-o", "faulthandler_exit_on_timeout=true"]  # a test that has no end
 
 
 def main() -> None:
@@ -115,7 +116,7 @@ def try_mutant(copy: Path, room: str, file: Path, mutant: Mutant, timeout: float
     environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            [sys.executable, *PYTEST, *tests_of(room, file)],
+            [sys.executable, *PYTEST, *HANGS, *tests_of(room, file)],
             cwd=copy,
             env=environment,
             capture_output=True,
