@@ -110,6 +110,7 @@ def test_the_summary_is_small_and_tells_the_portal_s_time_before_the_first_row(e
     assert summary["seconds"] == 1.5
     assert summary["watermark"].startswith("20")
     assert clock.now() - before == 1.5
+    assert [point[1:3] for point in summary["timeline"]] == [[1234, 3], [1234, 3]]
     assert len(json.dumps(summary)) < 4096
 
 

@@ -156,6 +156,14 @@ def test_a_stop_by_the_operating_limit_costs_few_reads(
     assert reads <= stops * 250, (reads, stops)
 
 
+def test_what_was_read_is_written_when_a_limit_stops_the_reading(portal, make_client, run):
+    portal.operating = Operating(limit=100.0, window=600.0, cost={GET: 1.0})
+    unread(portal)
+    with pytest.raises(Bitrix24OperatingLimitError):
+        run({contact: [8] for contact in range(1, 301)}, client=make_client(max_wait=60.0))
+    assert 100 <= len(portal.writes) == portal.executed[GET] < 300
+
+
 def test_a_store_that_refuses_on_the_way_ends_the_run_for_good(portal, run, path):
     def full(what):
         if what == "close" and len(portal.writes) >= 50:
