@@ -1,6 +1,6 @@
 import pytest
 
-from airflow_provider_b24.crm.cards import card_path
+from airflow_provider_b24.crm.cards import card_path, record_path
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,18 @@ def test_the_card_of_a_record(method, params, result, path):
 )
 def test_no_card(method, params, result):
     assert card_path(method, params, result) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "path"),
+    [
+        ("crm.item.list", {"entityTypeId": 2}, "crm/deal"),
+        ("crm.item.list", {"ENTITYTYPEID": "177"}, "crm/item/177"),
+        ("crm.item.list", {}, "crm/item"),
+        ("crm.deal.list", None, "crm/deal"),
+        ("tasks.task.list", None, "tasks/task"),
+        ("profile", None, "profile"),
+    ],
+)
+def test_what_records_a_method_is_about(method, params, path):
+    assert record_path(method, params) == path

@@ -5,24 +5,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from airflow_provider_b24.crm.cards import record_path
 from airflow_provider_b24.sandbox import PortalServer, seeded_portal
 from airflow_provider_b24.sandbox.http.seed import DEMO_CODE
-
-
-@pytest.mark.parametrize(
-    ("method", "params", "path"),
-    [
-        ("crm.item.list", {"entityTypeId": 2}, "crm/deal"),
-        ("crm.item.list", {"ENTITYTYPEID": "177"}, "crm/item/177"),
-        ("crm.item.list", {}, "crm/item"),
-        ("crm.deal.list", None, "crm/deal"),
-        ("tasks.task.list", None, "tasks/task"),
-        ("profile", None, "profile"),
-    ],
-)
-def test_what_records_a_method_is_about(method, params, path):
-    assert record_path(method, params) == path
 
 
 @pytest.mark.airflow
