@@ -108,7 +108,6 @@ def ui_settings(home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__PARALLELISM": "2",  # standalone starts this many workers at once
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",  # seconds until a new file is seen; default 300
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(choose_port(0)),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(choose_port(0)),

@@ -1,12 +1,19 @@
-"""Run the tests that use Airflow on each supported version of it. Other arguments are passed to pytest."""
+"""
+Run the tests that use Airflow on each supported version of it. Other arguments are passed to pytest.
+
+Several versions are tested at the same time, and what each one prints is shown when it has ended.
+"""
 
 import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = "3.3"  # the development environment
@@ -24,9 +31,8 @@ TESTS = [
     "tests",
     *(f"--ignore=tests/{room}" for room in WITHOUT_AIRFLOW + ABOUT_THIS_PACKAGE),
 ]
-WORKERS = 2 * (os.cpu_count() or 1)  # the tests wait a lot
-PARALLEL = ["-n", str(WORKERS), "--maxprocesses", "8", "--dist", "loadfile", "--no-loadscope-reorder"]
-PYTEST = ["-m", "pytest", *PARALLEL, "--tb=short"]
+WORKERS = min(2 * (os.cpu_count() or 1), 8)  # of all lines together; the tests wait a lot
+PYTEST = ["-m", "pytest", "--dist", "loadfile", "--no-loadscope-reorder", "--tb=short"]
 ALL = ["-m", "not ui"]
 QUICK = ["-m", "airflow and not slow and not ui"]
 
@@ -40,19 +46,32 @@ def main() -> None:
     if options.print_lowest:
         print("\n".join(lowest()))
         return
-    results = {}
-    for line in options.line or LINES:
-        print(f"\n===== Airflow {line} =====", flush=True)
-        started = time.monotonic()
-        python = make_environment(line)
-        chosen = [*(QUICK if options.quick else ALL), *(arguments or TESTS)]
-        code = subprocess.call([python, *PYTEST, *chosen], cwd=ROOT)
-        result = "passed" if code == 0 else f"FAILED, pytest's exit code {code}"
-        results[line] = f"{result} ({time.monotonic() - started:.0f} s)"
+    lines = options.line or LINES
+    each = max(1, WORKERS // len(lines))  # few, since each of them imports Airflow and collects the tests
+    command = [*PYTEST, "-n", str(each), *(QUICK if options.quick else ALL), *(arguments or TESTS)]
+    with ThreadPoolExecutor(WORKERS // each) as pool:
+        running = {pool.submit(test, line, command): line for line in lines}
+        for ended in as_completed(running):
+            print(f"\n===== Airflow {running[ended]} =====\n{ended.result()[1]}", flush=True)
     print()
-    for line, result in results.items():
-        print(f"Airflow {line:5} {result}")
-    sys.exit(any("FAILED" in result for result in results.values()))
+    for ended, line in running.items():
+        print(f"Airflow {line:6} {ended.result()[0]}")
+    sys.exit(any("FAILED" in ended.result()[0] for ended in running))
+
+
+def test(line: str, command: list[str]) -> tuple[str, str]:
+    """Run the tests on one line. Return the result and what was printed."""
+    started = time.monotonic()
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        python = make_environment(line, output)
+        if python is None:
+            result = "FAILED, no environment"
+        else:
+            code = subprocess.call([python, *command], cwd=ROOT, stdout=output, stderr=output)
+            result = f"FAILED, pytest's exit code {code}" if code else "passed"
+        output.seek(0)
+        printed = output.read()
+    return f"{result} ({time.monotonic() - started:.0f} s)", printed
 
 
 def lowest() -> list[str]:
@@ -63,14 +82,15 @@ def lowest() -> list[str]:
     return [requirement.replace(">=", "==") for requirement in needed]
 
 
-def make_environment(line: str) -> Path:
-    """Install the pinned requirements of a line and return its Python."""
+def make_environment(line: str, output: IO[str]) -> Path | None:
+    """Install the pinned requirements of a line and return its Python, or None if that failed."""
     environment, requirements = f".matrix/{line}", f"scripts/airflow-{line}.txt"
     if line == NEWEST:
         environment, requirements = ".venv", "scripts/requirements.txt"
     python = sys.executable if line == NEWEST else find_python()
-    if subprocess.call([python, ROOT / "scripts/setup.py", environment, requirements]):
-        sys.exit(f"Failed: no environment for Airflow {line}")
+    setup = [python, ROOT / "scripts/setup.py", environment, requirements]
+    if subprocess.call(setup, stdout=output, stderr=output):
+        return None
     return ROOT / environment / "bin/python"
 
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+MAIN = ROOT / ".venv"
 
 
 def main(environment, requirements):
@@ -48,18 +49,23 @@ def fingerprint(environment, requirements):
 
 def install(environment, requirements, log):
     started = time.monotonic()
-    python = environment / "bin" / "python"
-    pip = [python, "-m", "pip", "install"]
-    uv = [python, "-m", "uv", "pip", "install", "--python", python, "--compile-bytecode"]
-    uv_pin = re.search(r"^uv==\S+", (ROOT / "scripts/requirements.txt").read_text(), re.MULTILINE).group()
-
     name, version = environment.relative_to(ROOT), sys.version.split()[0]
-    say(f"Creating {name} with Python {version}; this happens once and takes about a minute")
+    say(f"Creating {name} with Python {version}; this happens once and takes up to a minute")
     log.unlink(missing_ok=True)
-    run([sys.executable, "-m", "venv", "--clear", environment], log)
+    installer = MAIN / "bin" / "python"  # installs into the other environments too
+    if environment == MAIN or not installer.exists():
+        installer = environment / "bin" / "python"
+        run([sys.executable, "-m", "venv", "--clear", environment], log)
+    else:
+        run([sys.executable, "-m", "venv", "--clear", "--without-pip", environment], log)
+    python = environment / "bin" / "python"
+    uv = [installer, "-m", "uv", "pip", "install", "--python", python]
+    pip = [installer, "-m", "pip", "--python", python, "install"]
     say(f"  installing {requirements.read_text().count('==')} packages from {requirements.relative_to(ROOT)}")
     try:
-        run([*pip, uv_pin], log)
+        if installer == python:
+            pins = (ROOT / "scripts/requirements.txt").read_text()
+            run([*pip, re.search(r"^uv==\S+", pins, re.MULTILINE).group()], log)
         run([*uv, "-r", requirements], log)
     except subprocess.CalledProcessError:
         say("  uv failed; trying pip, which takes a few minutes")

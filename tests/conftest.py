@@ -34,16 +34,16 @@ try:
 except PackageNotFoundError:
     IS_AIRFLOW_2 = False
 
-# Tests that start a whole Airflow: one worker runs those that share one, another those that start their own.
+# Tests that start a whole Airflow. Those of a group run one after another, so that two at most run at a time.
 WHOLE_AIRFLOW = {
-    "tests/canary/test_real_workers.py": "their own Airflow",
-    "tests/faults/test_killed_exports.py": "a shared Airflow",
-    "tests/faults/test_killed_worker.py": "a shared Airflow",
-    "tests/faults/test_overlapping_tries.py": "a shared Airflow",
-    "tests/operators/test_lineage.py": "their own Airflow",
-    "tests/operators/test_real_approval.py": "a shared Airflow",
-    "tests/triggers/test_real_airflow.py": "a shared Airflow",
-    "tests/triggers/test_real_events.py": "their own Airflow",
+    "tests/canary/test_real_workers.py": "triggers",
+    "tests/faults/test_killed_exports.py": "faults",
+    "tests/faults/test_killed_worker.py": "faults",
+    "tests/faults/test_overlapping_tries.py": "faults",
+    "tests/operators/test_lineage.py": "triggers",
+    "tests/operators/test_real_approval.py": "triggers",
+    "tests/triggers/test_real_airflow.py": "faults",
+    "tests/triggers/test_real_events.py": "triggers",
 }
 
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
@@ -186,7 +186,12 @@ def real_airflow(tmp_path_factory) -> Iterator[Any]:
     from tests.faults.real_airflow import RealAirflow
 
     home = tmp_path_factory.mktemp("airflow")
-    with RealAirflow(home, settings={"BITRIX24_EXAMPLES": str(home / "files")}) as started:
+    lineage = {"type": "file", "log_file_path": str(home / "lineage.jsonl"), "append": True}
+    settings = {
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(lineage),
+        "BITRIX24_EXAMPLES": str(home / "files"),
+    }
+    with RealAirflow(home, settings=settings) as started:
         yield started
 
 

@@ -1,6 +1,7 @@
 """A real Airflow: scheduler, DAG processor, API server, triggerer and a LocalExecutor, each a process."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -42,6 +43,7 @@ class RealAirflow:
         import airflow
 
         self.home = home
+        self._numbers = itertools.count(1)
         self._is_2 = airflow.__version__.startswith("2.")
         self._api = "/api/v1" if self._is_2 else "/api/v2"
         self.log = home / "airflow.log"
@@ -81,14 +83,16 @@ class RealAirflow:
     def __exit__(self, *error: object) -> None:
         self._stop()
 
-    def add(self, dags: str, connections: Mapping[str, str]) -> None:
-        """Add a DAG file, and the connections that its DAGs use."""
+    def add(self, dags: str, connections: Mapping[str, str]) -> Path:
+        """Add a DAG file, and the connections that its DAGs use. Return the file's path."""
         for name, connection in connections.items():
             fields = json.loads(connection)
             body = fields | {"connection_id": name, "extra": json.dumps(fields["extra"])}
             self._insist("POST", f"{self._api}/connections", body)
         folder = self.home / "dags"
-        (folder / f"more_{len(list(folder.iterdir()))}.py").write_text(textwrap.dedent(dags))
+        file = folder / f"more_{next(self._numbers)}.py"
+        file.write_text(textwrap.dedent(dags))
+        return file
 
     def start(self, dag: str) -> None:
         """Start a run of a DAG."""

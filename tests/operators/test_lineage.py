@@ -64,10 +64,14 @@ DAGS = """
     from airflow_provider_b24.operators.export import Bitrix24ExportOperator, Bitrix24ToSqlOperator
     from airflow_provider_b24.operators.sync import SyncContactCompaniesOperator
 
-    LIST = {{"method": "crm.item.list", "parameters": {{"entityTypeId": 3, "select": ["id", "name"]}}}}
+    CONTACTS = {{"method": "crm.item.list", "parameters": {{"entityTypeId": 3, "select": ["id", "name"]}}}}
+    LIST = {{"bitrix24_conn_id": "lineage", **CONTACTS}}
     with DAG("synced", schedule=None, start_date=datetime(2026, 1, 1)):
         SyncContactCompaniesOperator(
-            task_id="work", bindings_path="{home}/wanted.csv", report_path="{home}/report.jsonl"
+            task_id="work",
+            bitrix24_conn_id="lineage",
+            bindings_path="{home}/wanted.csv",
+            report_path="{home}/report.jsonl",
         )
     with DAG("exported", schedule=None, start_date=datetime(2026, 1, 1)):
         Bitrix24ExportOperator(task_id="work", output_path="{home}/contacts.jsonl", **LIST)
@@ -77,28 +81,25 @@ DAGS = """
 
 
 @pytest.fixture(scope="module")
-def lineage(tmp_path_factory, airflow_console):
+def lineage(request, tmp_path_factory):
     """Run the DAGs in a real Airflow; OpenLineage's events by DAG and type, and the portal's namespace."""
     if not find_spec("airflow.providers.openlineage"):
         pytest.skip("the extra openlineage is not installed")
-    from tests.faults.real_airflow import RealAirflow
-
-    home = tmp_path_factory.mktemp("airflow")
+    airflow = request.getfixturevalue("real_airflow")
+    home = tmp_path_factory.mktemp("lineage")
     (home / "wanted.csv").write_text("contact_id,company_id\n82,8\n83,8\n83,31\n")
-    log = home / "lineage.json"
-    transport = {"type": "file", "log_file_path": str(log), "append": True}
-    settings = {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport)}
     with PortalServer(seeded_portal()) as server:
         connections = {
-            "bitrix24_default": server.connection_json(plan="none"),
-            "warehouse": json.dumps({"conn_type": "sqlite", "host": f"{home}/warehouse.db"}),
+            "lineage": server.connection_json(plan="none"),
+            "warehouse": json.dumps({"conn_type": "sqlite", "host": f"{home}/warehouse.db", "extra": {}}),
         }
-        with RealAirflow(home, DAGS.format(home=home), connections, settings) as airflow:
-            for dag in ("synced", "exported", "loaded"):
-                airflow.start(dag)
-                assert airflow.wait_until_ended(dag) == "success", airflow.task_log(dag)
-        assert DEMO_CODE not in log.read_text()
-        events = [json.loads(line) for line in log.read_text().splitlines()]
+        airflow.add(DAGS.format(home=home), connections)
+        for dag in ("synced", "exported", "loaded"):
+            airflow.start(dag)
+            assert airflow.wait_until_ended(dag) == "success", airflow.task_log(dag)
+        written = (airflow.home / "lineage.jsonl").read_text()
+        assert DEMO_CODE not in written
+        events = [json.loads(line) for line in written.splitlines()]
         found = {(event["job"]["name"], event["eventType"]): event for event in events}
         yield home, f"bitrix24://{server.host}:{server.port}", found
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from airflow_provider_b24.sandbox import PortalServer, seeded_portal
-from tests.faults.real_airflow import RealAirflow, wait_for
+from tests.faults.real_airflow import wait_for
 from tests.triggers.conftest import app_connection
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
@@ -39,15 +39,20 @@ KILLS = 10
 
 @pytest.fixture(scope="module")
 def portal():
-    return seeded_portal()
+    """A portal whose records are older than the seconds that a watcher looks back at its start."""
+    age = 60.0
+    portal = seeded_portal(clock=lambda: time.time() - age)
+    age = 0.0
+    return portal
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory, portal, airflow_console):
+def airflow(real_airflow, portal):
     with PortalServer(portal) as server:
         connections = {"app": app_connection(portal, server), "hook": server.connection_json(plan="none")}
-        with RealAirflow(tmp_path_factory.mktemp("airflow"), DAGS, connections) as airflow:
-            yield airflow
+        file = real_airflow.add(DAGS, connections)
+        yield real_airflow
+        file.unlink()  # the other tests of this Airflow need no watchers
 
 
 def payloads(airflow, name):
