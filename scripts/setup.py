@@ -53,8 +53,10 @@ def install(environment, requirements, log):
     say(f"Creating {name} with Python {version}; this happens once and takes up to a minute")
     log.unlink(missing_ok=True)
     installer = MAIN / "bin" / "python"  # installs into the other environments too
+    compile_bytecode = []
     if environment == MAIN or not installer.exists():
         installer = environment / "bin" / "python"
+        compile_bytecode = ["--compile-bytecode"]  # otherwise many processes at once would do it
         run([sys.executable, "-m", "venv", "--clear", environment], log)
     else:
         run([sys.executable, "-m", "venv", "--clear", "--without-pip", environment], log)
@@ -66,7 +68,7 @@ def install(environment, requirements, log):
         if installer == python:
             pins = (ROOT / "scripts/requirements.txt").read_text()
             run([*pip, re.search(r"^uv==\S+", pins, re.MULTILINE).group()], log)
-        run([*uv, "-r", requirements], log)
+        run([*uv, *compile_bytecode, "-r", requirements], log)
     except subprocess.CalledProcessError:
         say("  uv failed; trying pip, which takes a few minutes")
         run([*pip, "-r", requirements], log)

@@ -24,6 +24,8 @@ from typing import Any
 
 import pytest
 
+from tests.in_process import forget_masked_secrets
+
 _home = tempfile.TemporaryDirectory(prefix="airflow-home-")
 HOME = Path(_home.name)
 DAGS = HOME / "dags"
@@ -42,7 +44,7 @@ WHOLE_AIRFLOW = {
     "tests/faults/test_overlapping_tries.py": "faults",
     "tests/operators/test_lineage.py": "triggers",
     "tests/operators/test_real_approval.py": "triggers",
-    "tests/triggers/test_real_airflow.py": "faults",
+    "tests/triggers/test_real_airflow.py": "triggers",
     "tests/triggers/test_real_events.py": "triggers",
 }
 
@@ -96,6 +98,12 @@ class Console(io.TextIOBase):
             finally:
                 text, self.target = self.target.getvalue(), None
         print(text)
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_secrets() -> None:
+    """No test masks the secrets of those before it."""
+    forget_masked_secrets()
 
 
 @pytest.fixture
@@ -227,10 +235,7 @@ def run_dag(airflow_console, monkeypatch) -> Callable[..., DagRun]:
     """
     from airflow.models import dagrun
 
-    from tests.in_process import forget_masked_secrets
-
     delete_variables()
-    forget_masked_secrets()
     update_state = dagrun.DagRun.update_state
 
     def update_state_or_stop(self, *, session, **kwargs):

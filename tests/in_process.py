@@ -4,6 +4,14 @@ import contextlib
 import functools
 import sys
 
+# Where Airflow 2, 3.0, and later versions have theirs.
+MASKERS = (
+    "airflow.utils.log.secrets_masker",
+    "airflow.sdk.execution_time.secrets_masker",
+    "airflow._shared.secrets_masker.secrets_masker",
+    "airflow.sdk._shared.secrets_masker.secrets_masker",
+)
+
 
 def tame_structlog(level: int) -> None:
     """Airflow 3.0 does not configure structlog, so it logs everything, including local variables."""
@@ -29,8 +37,8 @@ def share_api_server() -> None:
 
 def forget_masked_secrets() -> None:
     """Airflow compiles the pattern of all secrets anew for each, so those of earlier tests make it slow."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("airflow") and name.endswith("secrets_masker"):
+    for name in MASKERS:
+        if module := sys.modules.get(name):
             masker = module._secrets_masker()
             masker.patterns.clear()
             masker.replacer = None

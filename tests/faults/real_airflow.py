@@ -200,13 +200,17 @@ class RealAirflow:
 
     def _triggerers(self) -> list[int]:
         """The living processes of this Airflow's triggerers."""
+        return [pid for pid, command in self._processes().items() if "triggerer" in command]
+
+    def _processes(self) -> dict[int, str]:
+        """The living processes of this Airflow, with their command lines."""
         for one in self._sessions:
             one.poll()  # so that none stays behind as a zombie
         sessions = ",".join(str(one.pid) for one in self._sessions)
         command = ["ps", "-o", "pid=,stat=,args=", "-s", sessions]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
-        return [int(pid) for pid, state, args in rows if "triggerer" in args and not state.startswith("Z")]
+        return {int(pid): args for pid, state, args in rows if not state.startswith("Z")}
 
     def _settings(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
@@ -273,14 +277,13 @@ class RealAirflow:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-60:])
 
     def _stop(self) -> None:
+        """Kill it: to stop in order takes it ten seconds, and nobody uses its files any more."""
         self.session.close()
-        self._sessions[0].send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._sessions[0].wait(10)
-        for process in self._sessions:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        while alive := self._processes():
+            for pid in alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, explain: Callable[[], str] = str) -> Any:
