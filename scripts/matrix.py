@@ -1,10 +1,11 @@
 """
 Run the tests that use Airflow on each supported version of it. Other arguments are passed to pytest.
 
-Several versions are tested at the same time, and what each one prints is shown when it has ended.
+Several versions are tested at the same time, and what each of them prints is shown when it has ended.
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -49,29 +50,34 @@ def main() -> None:
     lines = options.line or LINES
     each = max(1, WORKERS // len(lines))  # few, since each of them imports Airflow and collects the tests
     command = [*PYTEST, "-n", str(each), *(QUICK if options.quick else ALL), *(arguments or TESTS)]
-    with ThreadPoolExecutor(WORKERS // each) as pool:
-        running = {pool.submit(test, line, command): line for line in lines}
+    with contextlib.ExitStack() as stack:
+        outputs: dict[str, IO[str] | None] = dict.fromkeys(lines)  # a line that is alone shows what it does
+        if len(lines) > 1:
+            for line in lines:
+                outputs[line] = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
+        pool = stack.enter_context(ThreadPoolExecutor(WORKERS // each))
+        running = {pool.submit(test, line, command, outputs[line]): line for line in lines}
         for ended in as_completed(running):
-            print(f"\n===== Airflow {running[ended]} =====\n{ended.result()[1]}", flush=True)
+            line = running[ended]
+            if output := outputs[line]:
+                output.seek(0)
+                print(f"\n===== Airflow {line} =====\n{output.read()}", flush=True)
     print()
     for ended, line in running.items():
-        print(f"Airflow {line:6} {ended.result()[0]}")
-    sys.exit(any("FAILED" in ended.result()[0] for ended in running))
+        print(f"Airflow {line:6} {ended.result()}")
+    sys.exit(any("FAILED" in ended.result() for ended in running))
 
 
-def test(line: str, command: list[str]) -> tuple[str, str]:
-    """Run the tests on one line. Return the result and what was printed."""
+def test(line: str, command: list[str], output: IO[str] | None) -> str:
+    """Run the tests on one line and return the result; ``output`` receives what they print."""
     started = time.monotonic()
-    with tempfile.TemporaryFile("w+", errors="replace") as output:
-        python = make_environment(line, output)
-        if python is None:
-            result = "FAILED, no environment"
-        else:
-            code = subprocess.call([python, *command], cwd=ROOT, stdout=output, stderr=output)
-            result = f"FAILED, pytest's exit code {code}" if code else "passed"
-        output.seek(0)
-        printed = output.read()
-    return f"{result} ({time.monotonic() - started:.0f} s)", printed
+    python = make_environment(line, output)
+    if python is None:
+        result = "FAILED, no environment"
+    else:
+        code = subprocess.call([python, *command], cwd=ROOT, stdout=output, stderr=output)
+        result = f"FAILED, pytest's exit code {code}" if code else "passed"
+    return f"{result} ({time.monotonic() - started:.0f} s)"
 
 
 def lowest() -> list[str]:
@@ -82,7 +88,7 @@ def lowest() -> list[str]:
     return [requirement.replace(">=", "==") for requirement in needed]
 
 
-def make_environment(line: str, output: IO[str]) -> Path | None:
+def make_environment(line: str, output: IO[str] | None) -> Path | None:
     """Install the pinned requirements of a line and return its Python, or None if that failed."""
     environment, requirements = f".matrix/{line}", f"scripts/airflow-{line}.txt"
     if line == NEWEST:
