@@ -37,7 +37,7 @@ def example_compare_and_sync():
         """Return the ERP's rows with the portal's ids."""
         ids = defaultdict(list)
         with ObjectStoragePath(exported["path"]).open("rt") as file:
-            for company in map(json.loads, file):
+            for company in map(json.loads, file.readlines()):
                 ids[company["title"]].append(company["id"])
         unclear = {row["company"] for row in ERP if len(ids[row["company"]]) != 1}
         if unclear:

@@ -72,6 +72,7 @@ def run_harvest(folder: Path, extent: str) -> Harvest:
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "airflow" / "dags"),
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES": "proxy",  # as SECURITY.md says; 2.11.0 and 3.0 need it
         "AIRFLOW__BITRIX24__REPORT_LOCATIONS": str(folder / "reports"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow/airflow.db",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",

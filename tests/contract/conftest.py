@@ -35,7 +35,15 @@ def module_names() -> list[str]:
 
 def importable_modules() -> list[str]:
     """Those that the installed Airflow can import."""
-    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS, AIRFLOW_V_3_3_PLUS
 
-    needs_3_3 = {"airflow_provider_b24.operators.retry_policy"}  # retry policies came with it
-    return [name for name in module_names() if AIRFLOW_V_3_3_PLUS or name not in needs_3_3]
+    missing: set[str] = set()
+    if not AIRFLOW_V_3_3_PLUS:
+        missing |= {"airflow_provider_b24.operators.retry_policy"}  # retry policies
+    if not AIRFLOW_V_3_0_PLUS:
+        missing |= {  # asset watchers and the API server
+            "airflow_provider_b24.plugins.api",
+            "airflow_provider_b24.triggers.changes",
+            "airflow_provider_b24.triggers.event",
+        }
+    return [name for name in module_names() if name not in missing]
