@@ -278,8 +278,10 @@ class RealAirflow:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-60:])
 
     def _stop(self) -> None:
-        """Kill it: to stop in order takes it ten seconds, and nobody uses its files any more."""
         self.session.close()
+        self._sessions[0].send_signal(signal.SIGINT)  # what it logs at its end is evidence for the canaries
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._sessions[0].wait(10)
         while alive := self._processes():
             for pid in alive:
                 with contextlib.suppress(ProcessLookupError):
