@@ -25,6 +25,9 @@ _TYPES: dict[str, Type] = {
     ),
     "date": "date",
 }
+# The older CRM methods leave these out of a row that has no value there, files only after they were removed.
+# https://apidocs.bitrix24.com/api-reference/crm/contacts/crm-contact-get.html
+_LEFT_OUT = {"crm_multifield", "file", "product_file", "webdav", "diskfile", "attached_diskfile"}
 _FLAGS = {"Y": True, "N": False, "1": True, "0": False, "true": True, "false": False}
 
 
@@ -57,8 +60,36 @@ def _type_of(field: Mapping[str, Any]) -> Type:
     return _TYPES.get(str(field["type"]).lower(), "string")
 
 
+def selected(params: Mapping[str, Any]) -> Any:
+    """Return ``select`` of a list's parameters, whatever its case; None if there is none."""
+    return next((value for name, value in params.items() if str(name).lower() == "select"), None)
+
+
+def left_out(fields: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]) -> list[str]:
+    """
+    Return the names of the selected fields that only those rows have that hold a value there.
+
+    :param fields: the fields as the portal describes them.
+    :param params: the parameters of the list.
+    """
+    select = selected(params) or ("*",)
+    return [
+        name
+        for name, field in fields.items()
+        if (kind := str(field["type"]).lower()) in _LEFT_OUT
+        and (name in select or (kind != "crm_multifield" and _star(name) in select))
+    ]
+
+
+def _star(name: str) -> str:
+    return "UF_*" if name.startswith("UF_") else "*"
+
+
 def find_columns(
-    rows: Iterable[Mapping[str, Any]], known: Mapping[str, Column], types: Mapping[str, Type]
+    rows: Iterable[Mapping[str, Any]],
+    known: Mapping[str, Column],
+    types: Mapping[str, Type],
+    left_out: Iterable[str] = (),
 ) -> list[Column]:
     """
     Return the columns of rows, in the order of their fields.
@@ -66,12 +97,15 @@ def find_columns(
     :param rows: the first rows; all fields that occur in them are columns.
     :param known: columns that the portal describes. Others have the type of the first value found.
     :param types: types that the caller wants instead.
+    :param left_out: fields that are columns even if they do not occur in the first rows.
     """
     values: dict[str, Any] = {}
     for row in rows:
         for name, value in row.items():
             if values.get(name) is None:
                 values[name] = value
+    for name in left_out:
+        values.setdefault(name, None)
     found = [known.get(name) or Column(name, _type_of_value(value)) for name, value in values.items()]
     return [Column(one.name, types.get(one.name, one.type), one.title) for one in found]
 

@@ -14,7 +14,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
-from airflow_provider_b24.export.columns import Column, Converter, find_columns, parse_fields, parse_types
+from airflow_provider_b24.export.columns import (
+    Column,
+    Converter,
+    find_columns,
+    left_out,
+    parse_fields,
+    parse_types,
+    selected,
+)
 from airflow_provider_b24.export.formats import find_format
 from airflow_provider_b24.export.metadata import read_metadata
 from airflow_provider_b24.export.pieces import Piece, Pieces
@@ -182,6 +190,7 @@ class _Export:
             "fingerprint": self._fingerprint(),
             "watermark": metadata.time,
             "known": [asdict(one) for one in (*known.values(), *name_columns(names, known))],
+            "left_out": left_out(metadata.fields, self._params),
             "names": names,
             "requests": 0,
             "seconds": 0.0,
@@ -189,7 +198,7 @@ class _Export:
         }
 
     def _read_names(self, fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        select = next((value for name, value in self._params.items() if str(name).lower() == "select"), None)
+        select = selected(self._params)
         chosen = {name: one for name, one in fields.items() if not select or "*" in select or name in select}
         return read_names(self._client, self._method, self._params, chosen, self._log)
 
@@ -271,13 +280,13 @@ class _Export:
     ) -> list[dict[str, Any]]:
         known = {column["name"]: Column(**column) for column in state["known"]}
         types = parse_types(self._options.types)
-        select = next((value for name, value in self._params.items() if str(name).lower() == "select"), None)
         if not rows:  # the portal's description is all there is
-            wanted = [str(one) for one in select or () if one in known] or list(known)
+            wanted = [str(one) for one in selected(self._params) or () if one in known] or list(known)
             empty: dict[str, Any] = dict.fromkeys(wanted)
             self._readable.add([empty])
             rows = [empty]
-        return [asdict(one) for one in find_columns(rows, known, types) if one.name != added]
+        found = find_columns(rows, known, types, state.get("left_out", ()))
+        return [asdict(one) for one in found if one.name != added]
 
     @contextmanager
     def _compressed(self, file: BinaryIO) -> Iterator[BinaryIO]:

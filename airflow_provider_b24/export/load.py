@@ -10,7 +10,14 @@ from itertools import chain, islice
 from typing import Any
 
 from airflow_provider_b24.errors import Bitrix24InputError
-from airflow_provider_b24.export.columns import Column, Converter, find_columns, parse_fields, parse_types
+from airflow_provider_b24.export.columns import (
+    Column,
+    Converter,
+    find_columns,
+    left_out,
+    parse_fields,
+    parse_types,
+)
 from airflow_provider_b24.export.deletions import missing
 from airflow_provider_b24.export.formats import check_known
 from airflow_provider_b24.export.metadata import read_metadata
@@ -114,7 +121,8 @@ def _load(
     first = _take(rows, readable, 500)
     key = list_method(method).key[0]
     types = parse_types({key: "integer", **options.types})
-    columns = find_columns(first or [dict.fromkeys([key, *known])], known, types)
+    absent = left_out(metadata.fields, asked)
+    columns = find_columns(first or [dict.fromkeys([key, *known])], known, types, absent)
     table = Table(target.table, columns, key, target.dialect, target.placeholder)
     added = _prepare(cursor, table, log)
     counts = _write(cursor, table, chain(first, rows), readable)

@@ -24,8 +24,8 @@ from airflow_provider_b24.rest.calls import Call, Signed
 from airflow_provider_b24.rest.clock import Clock
 from airflow_provider_b24.rest.limits.bucket import Bucket
 from airflow_provider_b24.rest.limits.operating import Ledger
-from airflow_provider_b24.rest.redaction import redact, without_frames
-from airflow_provider_b24.rest.replies import Outcome, Reply, Timing, parse_batch, parse_reply
+from airflow_provider_b24.rest.redaction import redact, redact_answer, without_frames
+from airflow_provider_b24.rest.replies import Outcome, RawReply, Reply, Timing, parse_batch, parse_reply
 from airflow_provider_b24.rest.transport import Transport
 
 MAX_RENEWALS = 3  # for one request: a token taken over from another task may expire before it is used
@@ -129,7 +129,7 @@ class Exchange:
 
     def _send(self, signed: Signed) -> Reply:
         raw = self._transport.send(signed.path, signed.body, signed.method)
-        return parse_reply(raw, signed.method)
+        return parse_reply(RawReply(raw.status, redact_answer(raw.body, *signed.secrets)), signed.method)
 
 
 def _cleanly(action: Callable[[], T], signed: Signed | None = None) -> T:

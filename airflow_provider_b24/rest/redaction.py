@@ -1,5 +1,5 @@
 """
-Keeps secrets out of texts that others write: urllib3's logs, servers' error texts, tracebacks.
+Keeps secrets out of what others write: urllib3's logs, servers' answers and error texts, tracebacks.
 
 urllib3 writes request paths at DEBUG, where Airflow may mask nothing.
 """
@@ -16,6 +16,7 @@ from urllib.parse import quote, quote_plus
 from airflow_provider_b24.errors import Bitrix24Error
 
 _SECRET_PATH = re.compile(r"(/rest/(?:api/)?[0-9]+/)[^/\s\"'?]+")
+_SHORTEST = 8  # a secret that is shorter may be part of anything; Bitrix24's have 16 characters and more
 _LOGGERS = (
     "urllib3",
     "urllib3.connectionpool",
@@ -28,10 +29,31 @@ _LOGGERS = (
 def redact(text: str, *secrets: str) -> str:
     """Return the text with ``***`` for the code of every webhook's address and for these secrets."""
     for secret in secrets:
-        written = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
-        for form in (*secret_forms(secret), *filter(None, written)):
+        for form in _written_forms(secret):
             text = text.replace(form, "***")
     return _SECRET_PATH.sub(r"\1***", text)
+
+
+def redact_answer(body: bytes, *secrets: str) -> bytes:
+    """
+    Return the JSON of an answer with ``***`` for these secrets.
+
+    The addresses of files contain the code of the webhook, or the token, that asked for them, and data goes
+    into XComs, files, and tables.
+    https://apidocs.bitrix24.com/api-reference/crm/universal/crm-item-list.html
+    """
+    for secret in secrets:
+        if len(secret) >= _SHORTEST:
+            for form in _written_forms(secret):
+                body = body.replace(form.encode(), b"***")
+    return body
+
+
+def _written_forms(secret: str) -> list[str]:
+    """Return a secret as it is, as it looks inside addresses, and as it looks inside JSON."""
+    written = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    by_php = (form.replace("/", "\\/") for form in written)
+    return list(dict.fromkeys((*secret_forms(secret), *filter(None, (*written, *by_php)))))
 
 
 def secret_forms(secret: str) -> list[str]:

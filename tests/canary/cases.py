@@ -41,6 +41,7 @@ class Cases:
     def serve(self, name: str, *faults: Fault, certificate: Any = (None, None)) -> str:
         """Serve a portal and return its address."""
         portal = self.portals[name] = seeded_portal(clock=Clock().now)
+        portal.update_record("contact", 82, PHOTO=12)  # the portal puts credentials into a file's address
         portal.add_webhook(1, SECRETS["webhook code"])
         portal.add_webhook(1, SECRETS["pasted webhook code"])
         portal.add_webhook(7, SECRETS["code without rights"], admin=False, can_update=False, name="Ruth")

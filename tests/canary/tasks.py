@@ -66,7 +66,11 @@ def make(kind: str, name: str, conn_id: str, **more: Any) -> Any:
         "sensor": contact | {"timeout": 0, "poke_interval": 0},
         "deferred": contact | {"deferrable": True, "poke_interval": 0},
         "told": contact,
-        "list": {"method": "crm.contact.list", "output_path": str(REPORTS / f"{name}-rows.jsonl")},
+        "list": {
+            "method": "crm.item.list",
+            "parameters": {"entityTypeId": 3},
+            "output_path": str(REPORTS / f"{name}-rows.jsonl"),
+        },
     }
     more = {"bitrix24_conn_id": conn_id} | arguments.get(kind, {}) | more
     return classes[kind](task_id=name, **more)

@@ -77,6 +77,7 @@ def states(home):
     from tests.faults.real_airflow import RealAirflow, wait_for
 
     portal = seeded_portal()
+    portal.update_record("contact", 82, PHOTO=12)  # the portal puts credentials into a file's address
     portal.add_webhook(1, SECRETS["webhook code"])
     portal.add_app("local.canary", SECRETS["client secret"])
     portal.token_lifetime = 0

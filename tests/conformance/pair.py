@@ -14,6 +14,10 @@ ANY = ...
 """Matches any value; a type matches its instances."""
 
 
+class Missing:
+    """Matches a name that a map does not have."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """A request and its expected reply.
@@ -52,7 +56,8 @@ def matches(expected: Any, actual: Any) -> bool:
         return type(actual) is expected
     if isinstance(expected, dict):
         return isinstance(actual, dict) and all(
-            name in actual and matches(value, actual[name]) for name, value in expected.items()
+            name not in actual if value is Missing else name in actual and matches(value, actual[name])
+            for name, value in expected.items()
         )
     if isinstance(expected, list):
         same_length = isinstance(actual, list) and len(actual) == len(expected)

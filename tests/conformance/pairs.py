@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.conformance.pair import Pair
+from tests.conformance.pair import Missing, Pair
 
 PAGES = "api-reference/crm/contacts/company/"
 BINDING = "crm/lib/binding/entitybinding.php"
@@ -341,6 +341,37 @@ LISTS = [
         [],
     ),
 ]
+CARD = "api-reference/crm/contacts/crm-contact-get.md"
+VALUES = "crm/classes/rest/crm_rest_service.php: tryInternalizeMultiFields"
+ATTACHED = [
+    Pair(
+        "crm.contact.get", {"id": "@contact"}, CARD, dict.fromkeys(("PHONE", "EMAIL", "WEB", "IM"), Missing)
+    ),
+    Pair("crm.contact.get", {"id": "@contact"}, CARD, {"PHOTO": None}),
+    *(
+        Pair(
+            "batch",
+            {
+                "cmd": [
+                    f"crm.contact.update?id=@contact&fields[{name}][0][VALUE]={value}",
+                    f"crm.contact.list?filter[ID]=@contact&select[]={name}",
+                    f"crm.contact.update?id=@contact&fields[{name}][0][ID]=$result[1][0][{name}][0][ID]",
+                    "crm.contact.get?id=@contact",
+                ]
+            },
+            VALUES,
+            {
+                "result": [
+                    True,
+                    [{name: [{"VALUE": value, "TYPE_ID": name, "VALUE_TYPE": str}]}],
+                    True,
+                    {name: Missing},
+                ]
+            },
+        )
+        for name, value in (("PHONE", "12025550100"), ("EMAIL", "a@example.com"), ("WEB", "example.com"))
+    ),
+]
 MESSAGE = [
     *(
         Pair(
@@ -358,7 +389,12 @@ MESSAGE = [
         for kind in ("system", "personal")
         for name in ("USER_ID", "user_id")
     ),
+    Pair("im.message.add", {}, MESSAGES, status=400, error="MESSAGE_EMPTY"),
     Pair("im.message.add", {"MESSAGE": "x"}, MESSAGES, status=400, error="PARAMS_ERROR"),
+    *(
+        Pair("im.message.add", {"DIALOG_ID": id_, "MESSAGE": "x"}, MESSAGES, status=400, error=error)
+        for id_, error in (("", "USER_ID_EMPTY"), ("x", "USER_ID_EMPTY"), ("chat0", "CHAT_ID_EMPTY"))
+    ),
     Pair(
         "im.message.add",
         {"DIALOG_ID": 2_000_000_000, "MESSAGE": "x"},
@@ -415,4 +451,17 @@ SYSTEM = [
     ),
     Pair("server.time", {}, "api-reference/common/system/server-time.md", str),
 ]
-PAIRS = [*IDS, *ARRAYS, *COMPANIES, *ABSENT, *READING, *SETTING, *ADDING, *BATCHES, *LISTS, *MESSAGE, *SYSTEM]
+PAIRS = [
+    *IDS,
+    *ARRAYS,
+    *COMPANIES,
+    *ABSENT,
+    *READING,
+    *SETTING,
+    *ADDING,
+    *BATCHES,
+    *LISTS,
+    *ATTACHED,
+    *MESSAGE,
+    *SYSTEM,
+]

@@ -180,6 +180,33 @@ def test_a_row_with_a_field_that_has_no_column_is_an_error(export, deals):
     assert len(json_rows(export("own.jsonl", "own.thing.list", {})[1])) == 800
 
 
+@pytest.mark.parametrize("name", ["contacts.csv", "contacts.parquet"])
+@pytest.mark.parametrize(
+    ("select", "columns"),
+    [
+        (["ID", "PHONE", "UF_CRM_FILE"], {"PHONE", "UF_CRM_FILE"}),
+        (["NAME", "WEB"], {"WEB"}),
+        ([], {"PHOTO"}),
+        (["*", "UF_*"], {"PHOTO", "UF_CRM_FILE"}),
+    ],
+)
+def test_what_the_portal_leaves_out_of_the_first_rows_is_a_column(export, deals, name, select, columns):
+    """The older methods leave out phones and addresses that a record does not have, and removed files."""
+    deals.add_user_field(3, "UF_CRM_FILE", "file", "Contract")
+    for _ in range(1_200):
+        deals.add_contact(NAME="Ida", PHOTO=0, UF_CRM_FILE=0)
+    deals.add_contact(NAME="Ivo", PHONE="+1 555 0100", WEB=[{"VALUE": "example.com"}], PHOTO=7, UF_CRM_FILE=8)
+    summary, path = export(name, "crm.contact.list", {"select": select})
+    assert summary["rows"] == 1_201
+    if name.endswith(".csv"):
+        rows = list(csv.DictReader(path.open(newline="", encoding="utf-8")))
+    else:
+        rows = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+    assert {name for name in columns if rows[-1][name]} == columns
+    assert not any(rows[0][name] for name in columns)
+    assert summary["columns"] == len(rows[0])
+
+
 @pytest.mark.parametrize("name", ["deals.txt", "deals", "deals.gz", "deals.parquet.gz"])
 def test_a_name_that_says_no_format_is_refused_before_anything_is_sent(export, deals, name):
     with pytest.raises(Bitrix24InputError):

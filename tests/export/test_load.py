@@ -120,6 +120,18 @@ def test_a_new_field_becomes_a_column(load, select, deals):
     assert select()[81]["uf_crm_new"] is None
 
 
+def test_a_phone_that_is_gone_is_gone_from_the_table(load, select, deals, clock):
+    """The older methods leave out a phone that a contact does not have."""
+    asked = {"select": ["ID", "PHONE"]}
+    deals.add_contact(1, NAME="Ida", PHONE="+1 555 0100")
+    since = load("crm.contact.list", asked)["watermark"]
+    assert "+1 555 0100" in str(select()[1]["phone"])
+    clock.sleep(3600)
+    deals.update_record("contact", 1, PHONE=[])
+    load("crm.contact.list", asked, changed=changed_since("crm.contact.list", asked, "DATE_MODIFY", since))
+    assert select()[1]["phone"] is None
+
+
 def test_rows_that_are_not_in_the_list_are_deleted_when_asked(load, select, deals):
     load()
     for number in (1, 82, 1_234):

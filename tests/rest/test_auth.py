@@ -91,6 +91,15 @@ def test_a_token_travels_in_the_body_and_never_in_the_address(portal, tokens, ma
     assert portal.refreshes == 0
 
 
+def test_an_answer_does_not_bring_the_token_into_data(portal, tokens, make_oauth_client):
+    portal.update_record("contact", 82, PHOTO=12)
+    client = make_oauth_client()
+    photo = client.call("crm.contact.get", {"id": 82}).result["PHOTO"]
+    assert "?auth=***&ownerId=82" in photo["downloadUrl"]
+    (row,) = client.pages("crm.item.list", {"entityTypeId": 3, "filter": {"id": 82}})
+    assert "auth=***&token=" in row["photo"]["urlMachine"]
+
+
 @pytest.mark.parametrize("batched", [False, True], ids=["single", "batch"])
 def test_an_expired_token_is_refreshed_once_and_the_call_is_replayed(
     portal, clock, tokens, store, told, make_oauth_client, batched

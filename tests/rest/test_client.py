@@ -159,6 +159,22 @@ def test_errors_of_the_network_hold_no_secret(client, portal):
         error = error.__cause__ or error.__context__
 
 
+def test_an_answer_does_not_bring_the_webhook_s_code_into_data(client, portal):
+    """The addresses of files contain it, and data goes into XComs, files and tables."""
+    portal.update_record("contact", 7, PHOTO=12)
+    call = Call("crm.item.get", {"entityTypeId": 3, "id": 7})
+    item = client.call(call.method, call.params).result["item"]
+    assert "/rest/1/***/crm.controller.item.getFile/?token=" in item["photo"]["urlMachine"]
+    (outcome,) = client.batch([call])
+    (row,) = client.pages("crm.item.list", {"entityTypeId": 3, "filter": {"id": 7}})
+    assert outcome.result["item"] == row == item
+
+
+def test_a_code_that_is_too_short_to_be_a_secret_changes_no_data(make_client, portal):
+    portal.add_webhook(user_id=1, code="7")
+    assert make_client(code="7").call("crm.contact.get", {"id": 7}).result["ID"] == "7"
+
+
 def test_a_batch_is_one_request_with_outcomes_in_input_order(client, portal):
     portal.bind(83, [(9, 10, True)])
     outcomes = client.batch([to_set(82, 8), to_set(5000, 8), get_companies(83), Call("no.such.method")])

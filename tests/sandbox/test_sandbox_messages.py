@@ -68,10 +68,16 @@ def test_the_same_tag_replaces_the_earlier_notification(portal, rest):
         ("im.notify.system.add", {"USER_ID": 5}, "MESSAGE_EMPTY"),
         ("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "x", "ATTACH": "no json"}, "ATTACH_ERROR"),
         ("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "x", "ATTACH": ["y" * 60_000]}, "ATTACH_OVERSIZE"),
+        ("im.message.add", {}, "MESSAGE_EMPTY"),
+        ("im.message.add", {"MESSAGE": 5, "DIALOG_ID": "5"}, "MESSAGE_EMPTY"),
         ("im.message.add", {"MESSAGE": "x"}, "PARAMS_ERROR"),
+        ("im.message.add", {"MESSAGE": "x", "DIALOG_ID": ""}, "USER_ID_EMPTY"),
         ("im.message.add", {"MESSAGE": "x", "DIALOG_ID": "4242"}, "USER_NOT_FOUND"),
         ("im.message.add", {"DIALOG_ID": "5"}, "MESSAGE_EMPTY"),
-        ("im.message.add", {"DIALOG_ID": "chat", "MESSAGE": "x"}, "CHAT_ID"),
+        ("im.message.add", {"DIALOG_ID": "chat", "MESSAGE": "x"}, "USER_ID_EMPTY"),
+        ("im.message.add", {"DIALOG_ID": "chat0", "MESSAGE": "x"}, "CHAT_ID_EMPTY"),
+        ("im.message.add", {"DIALOG_ID": "CRM0", "MESSAGE": "x"}, "CHAT_ID_EMPTY"),
+        ("im.message.add", {"DIALOG_ID": "5", "ATTACH": "no json"}, "ATTACH_ERROR"),
     ],
 )
 def test_bad_messages_are_refused(rest, method, params, code):
@@ -79,12 +85,12 @@ def test_bad_messages_are_refused(rest, method, params, code):
     assert (status, error) == (400, code)
 
 
-def test_a_tag_replaces_only_the_notifications_of_its_sender(portal, rest, as_user):
-    """The server's code: a webhook may send TAG without CLIENT_ID, and tags belong to their sender."""
-    other = as_user()
-    for caller in (rest, other, rest):
-        assert caller.result("im.notify.system.add", {"USER_ID": 5, "MESSAGE": "x", "TAG": "T"}) > 0
-    assert [sent["from_user"] for sent in portal.messages] == [40, 1]
+def test_a_tag_replaces_only_the_notifications_of_its_sender(portal, rest):
+    """The server's code, and the documentation: a webhook names the sender in CLIENT_ID."""
+    for client, text in (("a", "one"), ("b", "two"), ("a", "three"), ("", "four"), ("", "five")):
+        message = {"USER_ID": 5, "MESSAGE": text, "TAG": "T", "CLIENT_ID": client}
+        assert rest.result("im.notify.system.add", message) > 0
+    assert [sent["params"]["MESSAGE"] for sent in portal.messages] == ["two", "three", "four", "five"]
 
 
 def test_parameter_names_of_messages_have_any_case(portal, rest):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from airflow_provider_b24.sandbox import Portal
+
+JSON = {"Content-Type": "application/json"}
 
 
 def test_contact_get_has_upper_keys_and_ids_as_text(rest):
@@ -219,6 +223,67 @@ def test_whether_a_record_can_be_reached_follows_from_its_phone_and_email(portal
     number = rest.result("crm.contact.add", {"fields": {"NAME": "Ida", "PHONE": [{"VALUE": "+1 555 0100"}]}})
     card = rest.result("crm.contact.get", {"id": number})
     assert (card["HAS_PHONE"], card["HAS_EMAIL"], card["UTM_SOURCE"]) == ("Y", "N", None)
-    rest.result("crm.contact.update", {"id": number, "fields": {"PHONE": [], "UTM_SOURCE": "news"}})
+    gone = {"ID": card["PHONE"][0]["ID"], "DELETE": "Y"}
+    rest.result("crm.contact.update", {"id": number, "fields": {"PHONE": [gone], "UTM_SOURCE": "news"}})
     card = rest.result("crm.contact.get", {"id": number})
     assert (card["HAS_PHONE"], card["UTM_SOURCE"]) == ("N", "news")
+
+
+def test_values_of_a_multifield_are_added_changed_and_removed_by_their_ids(rest):
+    """The server's code: a value without an ID is added, whatever there was."""
+
+    def write(*phones):
+        rest.result("crm.contact.update", {"id": 82, "fields": {"PHONE": list(phones)}})
+        return rest.result("crm.contact.get", {"id": 82}).get("PHONE", [])
+
+    (first,) = write()
+    assert first["VALUE_TYPE"] == "WORK"
+    _, second = write({"VALUE": " +1 555 0101 ", "VALUE_TYPE": "HOME"}, {"VALUE": ""}, "text", {"ID": 7})
+    assert (second["VALUE"], second["VALUE_TYPE"], second["TYPE_ID"]) == ("+1 555 0101", "HOME", "PHONE")
+    assert write({"ID": first["ID"], "VALUE": ""}) == [second]
+    changed = second | {"VALUE": "+1 555 0102"}
+    assert write(changed, {"VALUE": "+1 555 0103"})[0] == changed
+    assert [one["VALUE"] for one in write(changed | {"DELETE": "Y"})] == ["+1 555 0103"]
+
+
+def test_the_older_methods_leave_out_phones_and_addresses_that_a_record_does_not_have(rest):
+    """The documentation of crm.contact.get; crm.item.* has every field."""
+    fields = {
+        "NAME": "Ida",
+        "WEB": [{"VALUE": "example.com"}],
+        "IM": [{"VALUE": "ida", "VALUE_TYPE": "SKYPE"}],
+    }
+    number = rest.result("crm.contact.add", {"fields": fields})
+    card = rest.result("crm.contact.get", {"id": number})
+    assert not {"PHONE", "EMAIL", "LINK"} & card.keys()
+    assert (card["WEB"][0]["VALUE"], card["IM"][0]["VALUE_TYPE"]) == ("example.com", "SKYPE")
+    row = rest.result("crm.contact.list", {"filter": {"ID": number}, "select": ["PHONE", "WEB"]})[0]
+    assert row.keys() == {"ID", "WEB"}
+    item = rest.result("crm.item.get", {"entityTypeId": 3, "id": number})["item"]
+    assert (item["photo"], item["phone"]) == (None, "")
+    assert [(one["typeId"], one["value"]) for one in item["fm"]] == [("WEB", "example.com"), ("IM", "ida")]
+
+
+def test_files_have_addresses_with_the_credentials_of_the_caller(portal, rest):
+    """The documentation of files in crm.item.*, and the server's code of the older methods."""
+    portal.add_user_field(3, "UF_CRM_1700000001", "file", "Contract", multiple=True)
+    photo, contract = {"fileData": ["a.png", "aW1n"]}, [["a.pdf", "cGRm"], ["b.pdf", "cGRm"]]
+    rest.result("crm.contact.update", {"id": 82, "fields": {"PHOTO": photo}})
+    fields = {"ufCrm_1700000001": contract}
+    rest.result("crm.item.update", {"entityTypeId": 3, "id": 82, "fields": fields})
+    card = rest.result("crm.contact.get", {"id": 82})
+    page = "/bitrix/components/bitrix/crm.contact.show/show_file.php?auth=&ownerId=82&fieldName=PHOTO"
+    assert card["PHOTO"]["downloadUrl"].startswith(page)
+    assert len(card["UF_CRM_1700000001"]) == 2
+    address = rest.result("crm.item.get", {"entityTypeId": 3, "id": 82})["item"]["photo"]["urlMachine"]
+    assert f"/rest/1/{rest.code}/crm.controller.item.getFile/?token=" in address
+    portal.add_app("local.app", "s", user_id=1)
+    access, _ = portal.issue_tokens("local.app")
+    for method, name in (("crm.contact.get", "PHOTO"), ("crm.item.get", "photo")):
+        body = json.dumps({"auth": access, "entityTypeId": 3, "id": 82})
+        result = rest.send("POST", f"/rest/{method}", JSON, body)[1]["result"]
+        assert f"auth={access}" in str(result.get("item", result)[name])
+    rest.result("crm.contact.update", {"id": 82, "fields": {"PHOTO": {"remove": "Y"}}})
+    assert "PHOTO" not in rest.result("crm.contact.get", {"id": 82})
+    assert rest.result("crm.contact.get", {"id": 83})["PHOTO"] is None
+    assert rest.result("crm.item.get", {"entityTypeId": 3, "id": 82})["item"]["photo"] is None

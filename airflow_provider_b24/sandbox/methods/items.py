@@ -7,10 +7,10 @@ from typing import Any
 
 from airflow_provider_b24.sandbox.methods.listing import Listing
 from airflow_provider_b24.sandbox.methods.method import Method
-from airflow_provider_b24.sandbox.methods.records import MULTIPLE, multiple, typed
+from airflow_provider_b24.sandbox.methods.records import stored_value
 from airflow_provider_b24.sandbox.methods.strict import array, parse_filter, parse_order
-from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Answer, Call
+from airflow_provider_b24.sandbox.model import attachments, php
+from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller
 from airflow_provider_b24.sandbox.model.errors import ITEM_DENIED, RestError
 from airflow_provider_b24.sandbox.model.records import Record
 from airflow_provider_b24.sandbox.model.schema import Kind
@@ -22,7 +22,7 @@ LINKS = {"companyIds": "company", "contactIds": "contact"}
 def get(state: State, call: Call) -> dict[str, Any]:
     """crm.item.get: ``{"item": {...}}``."""
     kind, record_id = _kind(state, call), php.to_int(_required(call, "id"))
-    return {"item": _item(kind, _existing(state, call, kind, record_id))}
+    return {"item": _item(kind, _existing(state, call, kind, record_id), call.caller)}
 
 
 def list_items(state: State, call: Call) -> Answer:
@@ -37,7 +37,7 @@ def list_items(state: State, call: Call) -> Answer:
         version=state.links_version(kind.name),
     )
     selected = [str(name) for name in php.values(array(call, "select"))]
-    answer.result = {"items": [_selected(kind, record, selected) for record in answer.result]}
+    answer.result = {"items": [_selected(kind, record, selected, call.caller) for record in answer.result]}
     return answer
 
 
@@ -50,21 +50,21 @@ def fields(state: State, call: Call) -> dict[str, Any]:
 def add(state: State, call: Call) -> dict[str, Any]:
     """crm.item.add: the new item."""
     kind = _kind(state, call)
-    values = _values(state, call, kind)
-    record_id = state.add(kind.name, None, values)
+    new = {"ID": state.table(kind.name).last_id + 1}
+    record_id = state.add(kind.name, new["ID"], _values(state, call, kind, new))
     _link(state, call, kind, record_id)
     state.events.announce(kind.name, "ADD", record_id, call.caller.user.id)
-    return {"item": _item(kind, state.get(kind.name, record_id) or {})}
+    return {"item": _item(kind, state.get(kind.name, record_id) or {}, call.caller)}
 
 
 def update(state: State, call: Call) -> dict[str, Any]:
     """crm.item.update: the changed item. ``companyIds`` and ``contactIds`` replace the bindings."""
     kind, record_id = _kind(state, call), php.to_int(_required(call, "id"))
-    _existing(state, call, kind, record_id)
-    state.update(kind.name, record_id, _values(state, call, kind))
+    record = _existing(state, call, kind, record_id)
+    state.update(kind.name, record_id, _values(state, call, kind, record))
     _link(state, call, kind, record_id)
     state.events.announce(kind.name, "UPDATE", record_id, call.caller.user.id)
-    return {"item": _item(kind, state.get(kind.name, record_id) or {})}
+    return {"item": _item(kind, state.get(kind.name, record_id) or {}, call.caller)}
 
 
 def delete(state: State, call: Call) -> list[Any]:
@@ -112,7 +112,7 @@ def _existing(state: State, call: Call, kind: Kind, record_id: int) -> Record:
     return record
 
 
-def _values(state: State, call: Call, kind: Kind) -> Record:
+def _values(state: State, call: Call, kind: Kind, record: Record) -> Record:
     _required(call, "fields")
     given = array(call, "fields")
     _check_update(call)
@@ -120,7 +120,7 @@ def _values(state: State, call: Call, kind: Kind) -> Record:
         if name in LINKS:
             _check_exist(state, str(name), _ids(value))
     return {
-        kind.items[str(name)].name: typed(kind.items[str(name)].type, value)
+        kind.items[str(name)].name: stored_value(state, kind.items[str(name)], record, value)
         for name, value in php.pairs(given)
         if name in kind.items and not kind.items[str(name)].read_only and name not in LINKS
     }
@@ -145,32 +145,38 @@ def _link(state: State, call: Call, kind: Kind, record_id: int) -> None:
         state.move(kind.name, record_id, php.to_int(single))
 
 
-def _selected(kind: Kind, record: Record, selected: list[str]) -> dict[str, Any]:
+def _selected(kind: Kind, record: Record, selected: list[str], caller: Caller) -> dict[str, Any]:
     if selected and kind.items.keys() >= set(selected):
-        return {name: _value(kind, record, name) for name in ["id", *selected]}
-    item = _item(kind, record)
+        return {name: _value(kind, record, name, caller) for name in ["id", *selected]}
+    item = _item(kind, record, caller)
     if not selected or "*" in selected:
         return item
     return {name: value for name, value in item.items() if name in selected or name == "id"}
 
 
-def _value(kind: Kind, record: Record, name: str) -> Any:
+def _value(kind: Kind, record: Record, name: str, caller: Caller) -> Any:
     field = kind.items[name]
     value = record.get(field.name)
+    if field.type == "file":
+        return attachments.item_files(kind, record["ID"], field, value, caller)
     return (
         0 if value is None and field.type in {"crm_company", "crm_contact"} and not field.multiple else value
     )
 
 
-def _item(kind: Kind, record: Record) -> dict[str, Any]:
-    item = {name: _value(kind, record, name) for name in kind.items}
+def _item(kind: Kind, record: Record, caller: Caller) -> dict[str, Any]:
+    item = {name: _value(kind, record, name, caller) for name in kind.items}
     if "PHONE" in kind.fields:
         item |= _reach(record)
     return item | {"entityTypeId": kind.type_id}
 
 
 def _reach(record: Record) -> dict[str, Any]:
-    values = [line for name in MULTIPLE for line in multiple(record["ID"], name, record.get(name))]
+    values = [
+        line
+        for name in attachments.MULTIFIELDS
+        for line in attachments.lines(record["ID"], name, record.get(name))
+    ]
     lines = [
         {
             "id": int(line["ID"]),

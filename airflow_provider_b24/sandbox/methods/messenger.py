@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from airflow_provider_b24.sandbox.methods.method import Method
@@ -12,46 +13,51 @@ from airflow_provider_b24.sandbox.model.errors import RestError
 from airflow_provider_b24.sandbox.model.state import State
 
 ATTACH_LIMIT = 60_000
+CHAT = re.compile(r"(?:chat|sg|crm)([0-9]+)", re.IGNORECASE)
 
 
 def notify(state: State, call: Call) -> int:
     """im.notify.system.add, im.notify.personal.add: a notification; the same TAG replaces the earlier one.
 
-    TAGs belong to the webhook or application that sent them.
+    TAGs belong to an application, or to the CLIENT_ID that a webhook gives; without one, they do nothing.
     """
     if php.to_int(call.any_case("USER_ID")) <= 0:
         raise RestError(400, "USER_ID_EMPTY", "User ID can't be empty")
-    _check_text(call)
-    tag = call.any_case("TAG")
-    if tag:
+    if not php.to_text(call.any_case("MESSAGE")).strip():
+        raise RestError(400, "MESSAGE_EMPTY", "Message can't be empty")
+    _check_attach(call)
+    tag, owner = call.any_case("TAG"), _tag_owner(call)
+    if tag and owner:
         state.messages[:] = [
-            sent
-            for sent in state.messages
-            if (sent["params"].get("TAG"), sent["sender"]) != (tag, _sender(call))
+            sent for sent in state.messages if (sent["params"].get("TAG"), sent["tag_owner"]) != (tag, owner)
         ]
     return _keep(state, call)
 
 
 def message(state: State, call: Call) -> int:
-    """im.message.add: a message to a dialog, sent by the webhook's user."""
-    dialog = php.to_text(call.any_case("DIALOG_ID"))
-    if not dialog:
+    """im.message.add: a message to a dialog, sent by the webhook's user. Every chat exists."""
+    text = call.any_case("MESSAGE")
+    if text is not None and not isinstance(text, str):
+        raise RestError(400, "MESSAGE_EMPTY", "Wrong message type")
+    if not (text or "").strip() and not call.any_case("ATTACH"):
+        raise RestError(400, "MESSAGE_EMPTY", "Message can't be empty")
+    dialog = call.any_case("DIALOG_ID")
+    if dialog is None:
         raise RestError(400, "PARAMS_ERROR", "Incorrect params")
-    if dialog.startswith("chat"):
-        if php.to_int(dialog.removeprefix("chat")) <= 0:
-            raise RestError(400, "CHAT_ID", "Chat ID can't be empty")
-    elif not dialog.startswith("sg") and php.to_int(dialog) not in state.table("user"):
-        raise RestError(400, "USER_NOT_FOUND", "User not found")
-    if not call.any_case("ATTACH"):
-        _check_text(call)
+    chat = CHAT.fullmatch(php.to_text(dialog))
+    if chat and php.to_int(chat[1]) <= 0:
+        raise RestError(400, "CHAT_ID_EMPTY", "Chat ID can't be empty")
+    if not chat:
+        _check_user(state, php.to_int(dialog))
     _check_attach(call)
     return _keep(state, call)
 
 
-def _check_text(call: Call) -> None:
-    if not php.to_text(call.any_case("MESSAGE")).strip():
-        raise RestError(400, "MESSAGE_EMPTY", "Message can't be empty")
-    _check_attach(call)
+def _check_user(state: State, user_id: int) -> None:
+    if user_id <= 0:
+        raise RestError(400, "USER_ID_EMPTY", "User ID can't be empty")
+    if user_id not in state.table("user"):
+        raise RestError(400, "USER_NOT_FOUND", "User not found")
 
 
 def _check_attach(call: Call) -> None:
@@ -72,9 +78,8 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _sender(call: Call) -> str:
-    """What tells senders apart without revealing a webhook's code."""
-    return call.caller.client_id or f"webhook of user {call.caller.user.id}"
+def _tag_owner(call: Call) -> str:
+    return call.caller.client_id or php.to_text(call.any_case("CLIENT_ID"))
 
 
 def _keep(state: State, call: Call) -> int:
@@ -85,7 +90,7 @@ def _keep(state: State, call: Call) -> int:
             "id": number,
             "method": call.method,
             "from_user": call.caller.user.id,
-            "sender": _sender(call),
+            "tag_owner": _tag_owner(call),
             "params": params,
         }
     )

@@ -12,15 +12,14 @@ from airflow_provider_b24.sandbox.methods.listing import (
     parse_group,
 )
 from airflow_provider_b24.sandbox.methods.method import Method
-from airflow_provider_b24.sandbox.model import php
-from airflow_provider_b24.sandbox.model.calls import Answer, Call
+from airflow_provider_b24.sandbox.model import attachments, php
+from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller
 from airflow_provider_b24.sandbox.model.errors import ELEMENT_NOT_FOUND, RestError, bad_request
 from airflow_provider_b24.sandbox.model.kinds import crm_kinds
 from airflow_provider_b24.sandbox.model.records import Record
-from airflow_provider_b24.sandbox.model.schema import Kind
+from airflow_provider_b24.sandbox.model.schema import Field, Kind
 from airflow_provider_b24.sandbox.model.state import State
 
-MULTIPLE = ("PHONE", "EMAIL")
 LINKS = {"COMPANY_IDS", "CONTACT_IDS"}
 
 
@@ -36,13 +35,13 @@ class Family:
         return {name: field.describe() for name, field in self._kind(state).fields.items()}
 
     def get(self, state: State, call: Call) -> dict[str, Any]:
-        """crm.*.get: one record with its phones and e-mail addresses."""
+        """crm.*.get: one record with its phones, addresses and files."""
         record = self._existing(state, call, bad_request("Not found"))
-        names = [name for name in self._kind(state).fields if name not in LINKS]
-        return _row(record, names)
+        kind = self._kind(state)
+        return _row(kind, record, [name for name in kind.fields if name not in LINKS], call.caller)
 
     def list(self, state: State, call: Call) -> Answer:
-        """crm.*.list: a page of 50; phones, e-mail addresses and users' fields only if they are selected."""
+        """crm.*.list: a page of 50; phones, addresses and users' fields only if they are selected."""
         if not call.caller.user.can_read:
             raise bad_request("Access denied.")
         kind, table = self._kind(state), state.table(self.name)
@@ -53,13 +52,14 @@ class Family:
             table, lambda number: state.get(self.name, number) or {}, version=state.links_version(self.name)
         )
         names = _shown(kind, {str(name) for name in php.values(call.array("select") or [])})
-        answer.result = [_row(record, names) for record in answer.result]
+        answer.result = [_row(kind, record, names, call.caller) for record in answer.result]
         return answer
 
     def add(self, state: State, call: Call) -> int:
         """crm.*.add: the new id."""
         fields = self._writable(call)
-        record_id = state.add(self.name, None, self._values(state, fields))
+        new = {"ID": state.table(self.name).last_id + 1}
+        record_id = state.add(self.name, new["ID"], self._values(state, new, fields))
         self._link(state, record_id, fields)
         state.events.announce(self.name, "ADD", record_id, call.caller.user.id)
         return record_id
@@ -67,8 +67,8 @@ class Family:
     def update(self, state: State, call: Call) -> bool:
         """crm.*.update: always true."""
         fields = self._writable(call)
-        self._existing(state, call, bad_request(f"{self.name.capitalize()} is not found"))
-        state.update(self.name, call.id, self._values(state, fields))
+        record = self._existing(state, call, bad_request(f"{self.name.capitalize()} is not found"))
+        state.update(self.name, call.id, self._values(state, record, fields))
         self._link(state, call.id, fields)
         state.events.announce(self.name, "UPDATE", call.id, call.caller.user.id)
         return True
@@ -101,12 +101,12 @@ class Family:
         self._check_update(call)
         return fields
 
-    def _values(self, state: State, fields: php.Array) -> Record:
+    def _values(self, state: State, record: Record, fields: php.Array) -> Record:
         known = self._kind(state).fields
         member = "COMPANY_ID" if self.name == "contact" else "CONTACT_ID"
         derived = LINKS | {member}
         return {
-            str(name): typed(known[name].type, value)
+            str(name): stored_value(state, known[name], record, value)
             for name, value in php.pairs(fields)
             if name in known and not known[name].read_only and name not in derived
         }
@@ -157,24 +157,26 @@ def typed(kind: str, value: Any) -> Any:
     return value
 
 
-def multiple(record_id: int, kind: str, value: Any) -> list[dict[str, str]]:
-    """A phone or e-mail field: a list of values, each with its own id."""
-    given = [inner for _, inner in php.pairs(value)] if php.is_array(value) else [value] if value else []
-    texts = [php.item(inner, "VALUE") if php.is_array(inner) else inner for inner in given]
-    offset = record_id * 20 + MULTIPLE.index(kind) * 10
-    return [
-        {"ID": str(offset + i), "VALUE_TYPE": "WORK", "VALUE": php.to_text(text), "TYPE_ID": kind}
-        for i, text in enumerate(texts)
-    ]
+def stored_value(state: State, field: Field, record: Record, value: Any) -> Any:
+    """What the database keeps of a record's field after a write."""
+    if field.type == "crm_multifield":
+        return attachments.changed_lines(record["ID"], field.name, record.get(field.name), value)
+    if field.type == "file":
+        return attachments.uploaded(field, record.get(field.name), value, state.file_ids.__next__)
+    return typed(field.type, value)
 
 
-def _row(record: Record, names: Iterable[str]) -> dict[str, Any]:
-    return {
-        name: multiple(record["ID"], name, record.get(name))
-        if name in MULTIPLE
-        else as_text(record.get(name))
-        for name in names
-    }
+def _row(kind: Kind, record: Record, names: Iterable[str], caller: Caller) -> dict[str, Any]:
+    row = {name: as_text(record.get(name)) for name in names if name not in kind.attached}
+    for name in names:
+        field, stored = kind.attached.get(name), record.get(name)
+        if field is None:
+            continue
+        if field.type == "file" and stored != attachments.REMOVED:
+            row[name] = attachments.old_files(kind, record["ID"], field, stored, caller)
+        elif field.type != "file" and stored:
+            row[name] = attachments.lines(record["ID"], name, stored)
+    return row
 
 
 def as_text(value: Any) -> Any:
@@ -193,7 +195,7 @@ def _shown(kind: Kind, selected: set[str]) -> list[str]:
         if name == "ID"
         or (name in selected and name not in LINKS)
         or (field.is_users_own and "UF_*" in selected)
-        or (every and name not in LINKS and name not in MULTIPLE and not field.is_users_own)
+        or (every and name not in LINKS and field.type != "crm_multifield" and not field.is_users_own)
     ]
 
 

@@ -39,7 +39,8 @@ class Access:
         webhook = self._webhooks.get((user_id, code))
         if webhook is None:
             raise RestError(*errors.INVALID_CREDENTIALS)
-        return Caller(self._active(user_id), webhook.scope, key=f"webhook {user_id} {code}")
+        key = f"webhook {user_id} {code}"
+        return Caller(self._active(user_id), webhook.scope, key, path=f"{user_id}/{code}/")
 
     def by_token(self, token: str) -> Caller:
         """The caller behind an access token; raises ``RestError`` if it is unknown or has expired."""
@@ -50,7 +51,7 @@ class Access:
         if expired:
             raise RestError(*errors.EXPIRED_TOKEN)
         key = f"app {app.client_id}"
-        return Caller(self._active(app.user_id), app.scope, key, client_id=app.client_id)
+        return Caller(self._active(app.user_id), app.scope, key, client_id=app.client_id, token=token)
 
     def _active(self, user_id: int) -> User:
         user = self.users.get(user_id)

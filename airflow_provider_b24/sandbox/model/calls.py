@@ -35,6 +35,10 @@ class Caller:
     """What limits are counted by: one key per webhook or application."""
     client_id: str | None = None
     """The application's id; None for a webhook."""
+    token: str = field(default="", repr=False)
+    """An application's access token."""
+    path: str = field(default="", repr=False)
+    """A webhook's user and code, ``1/code/``."""
 
 
 @dataclass(slots=True)

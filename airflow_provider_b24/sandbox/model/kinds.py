@@ -28,6 +28,9 @@ HAS_EMAIL! char hasEmail Email provided
 HAS_IMOL! char hasImol Open channel assigned
 PHONE crm_multifield[] - Phone
 EMAIL crm_multifield[] - Email
+WEB crm_multifield[] - Website
+IM crm_multifield[] - Messenger
+LINK crm_multifield[] - Link
 """
 ORIGIN = """
 ORIGINATOR_ID string originatorId External source
@@ -60,6 +63,7 @@ NAME string name First name
 SECOND_NAME string secondName Second name
 LAST_NAME string lastName Last name
 POST string post Position
+PHOTO file photo Photo
 TYPE_ID crm_status typeId Contact type
 SOURCE_ID crm_status sourceId Source
 COMPANY_ID crm_company companyId Company
@@ -80,6 +84,7 @@ COMPANY_FIELDS = parse_fields(
     + """
 TITLE* string title Company name
 COMPANY_TYPE crm_status typeId Company type
+LOGO file logo Logo
 INDUSTRY crm_status industry Industry
 EMPLOYEES crm_status employees Number of employees
 CURRENCY_ID crm_currency currencyId Currency

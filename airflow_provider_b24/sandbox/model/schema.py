@@ -88,13 +88,18 @@ class Kind:
     def add_user_field(self, added: Field) -> None:
         """Add a user's field ``UF_CRM_...``, or replace it."""
         self.user_fields[added.name] = added
-        for cached in ("fields", "items", "columns"):
+        for cached in ("fields", "attached", "items", "columns"):
             self.__dict__.pop(cached, None)
 
     @cached_property
     def fields(self) -> dict[str, Field]:
         """All fields by their upper-case names."""
         return {one.name: one for one in self.own_fields} | self.user_fields
+
+    @cached_property
+    def attached(self) -> dict[str, Field]:
+        """The fields of phones, addresses and files, which the older methods can leave out of a record."""
+        return {one.name: one for one in self.fields.values() if one.type in {"crm_multifield", "file"}}
 
     @cached_property
     def items(self) -> dict[str, Field]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -77,6 +78,7 @@ class State:
         self.users: dict[int, User] = {}
         self.messages: list[dict[str, Any]] = []
         self.events = OfflineQueue(clock)
+        self.file_ids = itertools.count(1001)
 
     @property
     def contacts(self) -> Records:
