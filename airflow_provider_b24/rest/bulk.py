@@ -8,15 +8,13 @@ token store is for one thread at a time, so this thread also renews tokens.
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import NamedTuple
 
 from airflow_provider_b24.errors import (
     Bitrix24Error,
-    Bitrix24InputError,
     Bitrix24LimitError,
     Bitrix24OperatingLimitError,
     Bitrix24RequestTooLargeError,
@@ -26,6 +24,7 @@ from airflow_provider_b24.errors import (
 from airflow_provider_b24.rest.batching import Item, Window
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
 from airflow_provider_b24.rest.exchange import MAX_RENEWALS, BatchReply, Exchange
+from airflow_provider_b24.rest.forks import OwnThreads
 from airflow_provider_b24.rest.limits.throttle import FIRST_ANSWER, Throttle
 from airflow_provider_b24.rest.replies import Outcome
 from airflow_provider_b24.rest.retry import (
@@ -59,31 +58,29 @@ class Bulk:
         self._in_flight: dict[Future[BatchReply], _Request] = {}
         self._submitted = 0  # requests
         self._succeeded = 0  # number of the newest request that the portal answered with a success
-        self._process = os.getpid()
+        self._threads = OwnThreads(parallel)
 
     def __iter__(self) -> Iterator[Outcome]:
-        pool = ThreadPoolExecutor(self._parallel, thread_name_prefix="bitrix24")
+        self._threads.check_process()
         try:
             while True:
-                until = self._submit_ready(pool)
+                until = self._submit_ready()
                 self._window.fill(MAX_BATCH * self._parallel)  # while requests are in flight
-                yield from self._window.finished()
-                self._check_process()
+                yield from self._hand_over()
                 if self._window.done:
                     return
                 self._receive_next(until)
-                yield from self._window.finished()
-                self._check_process()
+                yield from self._hand_over()
         finally:
-            pool.shutdown(wait=not self._in_flight, cancel_futures=True)
+            self._threads.shutdown(wait=not self._in_flight, cancel_futures=True)
 
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise Bitrix24InputError("this run was started in another process: start one in each process")
+    def _hand_over(self) -> Iterator[Outcome]:
+        yield from self._window.finished()
+        self._threads.check_process()
 
     # Sending
 
-    def _submit_ready(self, pool: ThreadPoolExecutor) -> float | None:
+    def _submit_ready(self) -> float | None:
         """Send what may leave now; return the time at which more may, or None to wait for an answer."""
         while len(self._in_flight) < self._parallel:
             self._window.fill(MAX_BATCH)
@@ -94,7 +91,7 @@ class Bulk:
                 return self._exchange.clock.now() + wait
             batch = self._window.load(self._room, self._exchange.ledger.seconds_per_call)
             if batch:
-                self._submit(pool, batch)
+                self._submit(batch)
             elif not self._window.fill(self._window.size):  # calls of another method may run now
                 return self._wait_for_operating()
         return None
@@ -120,7 +117,7 @@ class Bulk:
             return 0
         return self._exchange.ledger.room(method, MAX_BATCH)
 
-    def _submit(self, pool: ThreadPoolExecutor, batch: list[Item]) -> None:
+    def _submit(self, batch: list[Item]) -> None:
         for method, count in _methods(batch).items():
             self._exchange.ledger.start(method, count)
         self._throttle.sent()
@@ -133,7 +130,7 @@ class Bulk:
         calls = [item.sent for item in batch]
         self._submitted += 1
         request = _Request(self._submitted, batch, signed)
-        self._in_flight[pool.submit(self._exchange.send_batch, signed, calls)] = request
+        self._in_flight[self._threads.submit(self._exchange.send_batch, signed, calls)] = request
 
     def _release(self, batch: list[Item]) -> None:
         for method, count in _methods(batch).items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from airflow_provider_b24.rest.batching import COMMAND_OVERHEAD, MAX_BYTES
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
 from airflow_provider_b24.rest.encoding import batch_command, json_params
 from airflow_provider_b24.rest.exchange import MAX_RENEWALS, BatchReply, Exchange, scrubbed_outcome
+from airflow_provider_b24.rest.forks import OwnThreads
 from airflow_provider_b24.rest.limits.bucket import Turn
 from airflow_provider_b24.rest.replies import Outcome, parse_batch
 from airflow_provider_b24.rest.retry import RetryBudget, decide, long_wait, may_be_executed
@@ -77,7 +78,7 @@ class Flights:
         self.seconds_per_command = 0.0
         self._reads = reads
         self._method = method
-        self._pool = ThreadPoolExecutor(reads.parallel, thread_name_prefix="bitrix24")
+        self._threads = OwnThreads(reads.parallel)
         self._flights: dict[Future[BatchReply], _Flight] = {}
         self._written: dict[int, tuple[Call, str]] = {}
         self._most = MAX_BATCH if takes_batches else 1
@@ -97,7 +98,7 @@ class Flights:
         """Drop what is still in flight."""
         for flight in self._flights.values():
             self._reads.exchange.ledger.end(self._method, len(flight.calls))
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def room(self, call: Call) -> int:
         """
@@ -126,7 +127,7 @@ class Flights:
         signed = self._reads.exchange.sign(method, params)
         self._reads.exchange.ledger.start(self._method, len(calls))
         flight = _Flight(key, calls, signed, self._reads.exchange.clock.now())
-        self._flights[self._pool.submit(_carry, self._reads.exchange, signed, calls)] = flight
+        self._flights[self._threads.submit(_carry, self._reads.exchange, signed, calls)] = flight
 
     def receive(self) -> Answer:
         """
@@ -134,6 +135,7 @@ class Flights:
 
         :raises Bitrix24Error: the portal rejected the request, or was down for longer than the retry budget.
         """
+        self._threads.check_process()
         done, _ = wait(self._flights, return_when=FIRST_COMPLETED)
         future = next(iter(done))
         flight = self._flights.pop(future)

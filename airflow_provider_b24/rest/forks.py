@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
+
+from airflow_provider_b24.errors import Bitrix24InputError
 
 
 class ProcessBound(Protocol):
@@ -17,6 +20,29 @@ class ProcessBound(Protocol):
 
     def after_fork(self) -> None:
         """Start over in a forked child: new locks, no sockets; must not wait for anything."""
+
+
+class OwnThreads(ThreadPoolExecutor):
+    """
+    A few threads that send the requests of one run or list. A forked child has a copy without the threads.
+
+    :param most: the most threads.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most, thread_name_prefix="bitrix24")
+        self._process = os.getpid()
+
+    def check_process(self) -> None:
+        """
+        Check that this is the process in which they were made: elsewhere, no answer would ever come.
+
+        :raises Bitrix24InputError: it is another one.
+        """
+        if os.getpid() != self._process:
+            raise Bitrix24InputError(
+                "this iterator was made in another process: make one in each process that uses it"
+            )
 
 
 _bound: weakref.WeakSet[ProcessBound] = weakref.WeakSet()

@@ -162,6 +162,8 @@ class OffsetReader:
             new = seen.take(page.rows) if seen.distinct or start > self._last.start else []
             if page.rows and not new and start > self._last.start and self._is_repeated(page):
                 return
+            if new and len(new) < len(page.rows):
+                self._check_others(page)
             self._last = page
             self._next = "alone"  # should the command for the page after this one fail
             if new:
@@ -215,6 +217,16 @@ class OffsetReader:
             return bool(page.rows) and page.rows == self._last.rows
         return page.total > page.end and len(page.rows) < self._size
 
+    def _check_others(self, page: Page) -> None:
+        """
+        Check that rows of a page that equal earlier ones cannot be others, which no count would miss.
+
+        :raises Bitrix24ApiError: they may be.
+        """
+        uncounted = page.total is None and page.start > self._last.start
+        if uncounted and any(row_key(row, self._how.key) is None for row in page.rows):
+            raise self._incomplete("the list has equal rows without an id, and the portal counts none")
+
     def _is_repeated(self, page: Page) -> bool:
         """
         Decide about a page without a new row: True if the request has nothing more to give.
@@ -226,6 +238,7 @@ class OffsetReader:
             return True
         self._changes += 1
         if page.rows != self._last.rows and self._changes <= MAX_CHANGES:
+            self._check_others(page)
             return False
         if self._paging == "start" and page.has_more:
             self._paging = "OFFSET"

@@ -204,6 +204,7 @@ def test_what_the_portal_leaves_out_of_the_first_rows_is_a_column(export, deals,
         rows = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
     assert {name for name in columns if rows[-1][name]} == columns
     assert not any(rows[0][name] for name in columns)
+    assert columns == {"PHONE", "WEB", "PHOTO", "UF_CRM_FILE"} & rows[0].keys()
     assert summary["columns"] == len(rows[0])
 
 

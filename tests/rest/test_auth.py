@@ -18,7 +18,7 @@ from airflow_provider_b24.errors import (
 )
 from airflow_provider_b24.rest.auth.application import OAuthAuth
 from airflow_provider_b24.rest.auth.build import build_auth
-from airflow_provider_b24.rest.auth.oauth import authorize_url, exchange_code
+from airflow_provider_b24.rest.auth.oauth import authorize_url, exchange_code, parse_server
 from airflow_provider_b24.rest.auth.tokens import FileTokenStore, MemoryTokenStore, TokenPair
 from airflow_provider_b24.rest.auth.webhook import WebhookAuth
 from airflow_provider_b24.rest.calls import Call, Signed
@@ -316,6 +316,26 @@ def test_a_used_up_refresh_token_is_a_permanent_error_that_says_what_to_do(porta
     with pytest.raises(Bitrix24AuthError, match="airflow bitrix24 authorize") as caught:
         make_oauth_client(store=MemoryTokenStore()).call("profile")
     assert (caught.value.code, caught.value.temporary) == ("invalid_grant", False)
+
+
+def test_a_used_up_refresh_token_that_is_also_in_the_store_is_tried_once(
+    portal, clock, tokens, make_oauth_client
+):
+    clock.sleep(3601)
+    make_oauth_client(store=MemoryTokenStore()).call("profile")
+    store = MemoryTokenStore()
+    store.save(TokenPair(*tokens, expires_at=clock.now() - 1))
+    with pytest.raises(Bitrix24AuthError, match="airflow bitrix24 authorize"):
+        make_oauth_client(store=store).call("profile")
+    assert portal.refused_refreshes == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["oauth.example", "https://oauth.example/", "https://oauth.example/oauth/token/", "oauth.example/rest"],
+)
+def test_an_authorization_server_is_known_by_any_of_its_addresses(text):
+    assert str(parse_server(text)) == "https://oauth.example"
 
 
 @pytest.mark.parametrize(

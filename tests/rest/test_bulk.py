@@ -1,3 +1,6 @@
+import os
+import select
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -248,6 +251,46 @@ def test_one_client_serves_several_threads(client, portal):
     with ThreadPoolExecutor(4) as pool:
         assert all(all(oks) for oks in pool.map(write, [8, 9, 10, 11]))
     assert sum(portal.writes.values()) == 800
+
+
+def in_a_fork(action, portal):
+    """Run the action in a forked child; return the number of its requests, and the text of its error."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        before = portal.requests
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - it is what the parent asks for
+            os.write(writer, f"{portal.requests - before}, {type(error).__name__}: {error}".encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    ready, _, _ = select.select([reader], [], [], 10)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with open(reader, "rb") as text:
+        return text.read().decode() if ready else "it hangs"
+
+
+def runs_and_lists(client):
+    yield client.bulk(many(1000))
+    yield client.pages("crm.item.list", {"entityTypeId": 3})
+    yield client.pages("crm.item.list", {"entityTypeId": 3, "order": {"lastName": "ASC"}})
+
+
+@pytest.mark.parametrize("taken", [0, 1, 50])
+@pytest.mark.parametrize("number", range(3), ids=["run", "list by id", "list by offset"])
+def test_a_run_or_list_goes_on_only_in_the_process_that_began_it(client, portal, number, taken):
+    """The threads that wait for answers do not live on in a forked child."""
+    portal.latency = 0.01
+    iterator = [*runs_and_lists(client)][number]
+    for _ in range(taken):
+        next(iterator)
+    if number == 0 or taken:
+        answer = in_a_fork(lambda: [*iterator], portal)
+        assert answer.startswith("0, Bitrix24InputError: this iterator was made in another process")
+    assert len([*iterator]) == 1000 - taken
 
 
 def test_a_run_that_is_abandoned_leaves_no_thread_behind(client):

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -169,6 +170,21 @@ def test_dates_and_tuples_become_json():
     moment = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
     body = json_params(Call(METHOD, {"at": moment, "on": moment.date(), "ids": (1, 2), 5: {6: 7}}))
     assert body == {"at": "2026-01-02T03:04:00+00:00", "on": "2026-01-02", "ids": [1, 2], "5": {"6": 7}}
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (Decimal("0.1"), 0.1),
+        (Decimal("12345.67"), 12345.67),
+        (Decimal("7.00"), 7),
+        (Decimal("0.12345678901234567890"), "0.12345678901234567890"),
+        (Decimal("-1234567890123456789.5"), "-1234567890123456789.5"),
+    ],
+)
+def test_a_decimal_is_a_number_unless_a_digit_would_be_lost(value, sent):
+    (found,) = json_params(Call(METHOD, {"sum": value})).values()
+    assert (type(found), found) == (type(sent), sent)
 
 
 # A range may be longer than anybody can wait for.

@@ -207,6 +207,16 @@ def test_halt_skips_everything_after_the_first_failure(client, portal):
     assert outcomes[-1].error.description == "Not found."
 
 
+def test_halt_skips_everything_that_was_not_sent_when_the_portal_goes_down(make_client, portal):
+    portal.add_fault(Fault("html_503", method="crm.contact.company.items.set"))
+    calls = [*[Call("profile")] * 50, *[to_set(contact, 8) for contact in range(1, 71)]]
+    outcomes = make_client(retry_timeout=0).batch(calls, halt=True)
+    assert [outcome.call for outcome in outcomes] == calls
+    statuses = [outcome.status for outcome in outcomes]
+    assert statuses == ["success"] * 50 + ["unknown"] * 50 + ["skipped"] * 20
+    assert all(outcome.ended_run for outcome in outcomes[50:])
+
+
 @pytest.mark.parametrize("between", [0, 48, 49, 120])
 def test_a_call_refers_to_the_result_of_an_earlier_one_also_across_requests(client, portal, between):
     add = Call("crm.contact.add", {"fields": {"NAME": "Ann"}})

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_b24.crm.bindings import CompanyBinding
 from airflow_provider_b24.crm.contact_company import set_companies
+from airflow_provider_b24.rest.exchange import Exchange
 from airflow_provider_b24.rest.limits.bucket import PLANS, Bucket, Level, MemoryStore, Plan
 from airflow_provider_b24.rest.limits.operating import OPERATING_WINDOW, Ledger
+from airflow_provider_b24.rest.pacing import wait_turn
 from airflow_provider_b24.rest.replies import Timing
+from airflow_provider_b24.rest.retry import RetryBudget
 from airflow_provider_b24.sandbox import Bucket as PortalBucket
 from airflow_provider_b24.sandbox import Operating
 from tests.rest.conftest import FakeClock
@@ -219,6 +222,24 @@ def test_answers_that_overtake_each_other_do_not_lower_the_sum():
     clock.sleep(300)
     assert ledger.ready_at(SET) == 0.0
     assert ledger.room(SET, 50) == 50
+
+
+def test_what_others_have_used_tells_nothing_of_the_price_of_a_call():
+    clock = FakeClock()
+    ledger = Ledger(clock)
+    ledger.start(SET, 100)
+    ledger.record(SET, Timing(0, 465.0, clock.now() + 300), calls=50)  # some of it may be of the other calls
+    ledger.end(SET, 100)
+    assert ledger.room(SET, 50) == 50
+
+
+def test_a_single_call_waits_for_operating_time_to_the_end():
+    clock = FakeClock()
+    exchange = Exchange(None, None, clock)
+    until = exchange.ledger.refused(SET)
+    clock.sleep(until - clock.now() - 0.5)
+    wait_turn(exchange, [SET], RetryBudget(clock, 60.0, 60.0, 1.0))
+    assert clock.now() == until
 
 
 def test_calls_on_their_way_are_counted_before_they_are_billed():

@@ -252,6 +252,32 @@ def test_a_row_that_jumps_ahead_of_the_reader_is_an_error(clock):
     assert caught.value.temporary
 
 
+def test_a_list_of_equal_rows_that_changes_while_it_is_read_is_an_error(clock):
+    rows = [{"NAME": f"name {number % 40}"} for number in range(4_000)]
+
+    def answer(method, params):
+        if len(portal.commands) == 52:
+            rows.insert(0, {"NAME": "new"})
+        return paged(rows, int(params.get("start") or 0))
+
+    portal = OddPortal(answer)
+    with pytest.raises(Bitrix24ApiError, match="changed while it was read, and its rows have no id"):
+        list(client_of(portal, clock).pages("lists.element.get", {}))
+
+
+@pytest.mark.parametrize("size", [51, 60, 101, 120, 2_600])
+def test_a_row_that_equals_an_earlier_one_is_not_lost_in_a_list_without_ids_and_counts(clock, size):
+    """It cannot be told from a row that comes again because the list has changed."""
+    rows = [{"NAME": f"name {number}"} for number in range(size - 1)] + [{"NAME": "name 7"}]
+
+    def answer(method, params):
+        start = int(params.get("start") or 0)
+        return {"result": rows[start : start + 50], **({"next": start + 50} if start + 50 < size else {})}
+
+    with pytest.raises(Bitrix24ApiError, match="equal rows without an id"):
+        list(client_of(OddPortal(answer), clock).pages("lists.element.get", {}))
+
+
 def test_a_list_that_never_stands_still_is_an_error(clock):
     portal, _ = changing(4_000, lambda rows, number: rows.pop(0))
     with pytest.raises(Bitrix24ApiError, match="keeps changing"):
