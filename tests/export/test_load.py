@@ -193,6 +193,19 @@ def test_a_list_read_by_offset_is_refused(load, deals):
     assert deals.requests == 0
 
 
+def test_a_table_of_ids_alone_can_be_loaded_again(load, select, deals):
+    asked = {"entityTypeId": 2, "select": ["id"], "filter": {"<=id": 20}}
+    assert load(params=asked)["columns"] == 1
+    deals.delete_record("deal", 7)
+    assert load(params=asked, delete_missing=True)["deleted"] == 1
+    assert len(select()) == 19
+
+
+def test_long_names_of_columns_are_cut_so_that_their_number_fits():
+    names = safe_names(["x" * 70, "x" * 71, "x" * 72])
+    assert [*names.values()] == ["x" * 63, "x" * 59 + "_2", "x" * 59 + "_3"]
+
+
 def test_names_of_columns_are_plain_and_never_the_same():
     names = safe_names(["updatedTime", "UF_CRM_1", "ufCrm_1", "UPDATED_TIME", "1st", "a-b", "a b", "x" * 80])
     assert names["updatedTime"] == "updated_time"

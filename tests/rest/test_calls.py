@@ -187,6 +187,21 @@ def test_a_decimal_is_a_number_unless_a_digit_would_be_lost(value, sent):
     assert (type(found), found) == (type(sent), sent)
 
 
+class CannotTell:
+    """As pandas.NA: not even whether it differs from itself."""
+
+    def __ne__(self, other):
+        raise TypeError("boolean value of NA is ambiguous")
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize("value", [float("nan"), Decimal("NaN"), CannotTell()], ids=["nan", "Decimal", "NA"])
+def test_what_pandas_writes_for_no_value_is_named_as_such(value):
+    with pytest.raises(Bitrix24InputError, match=r"sum is .*, which is not a value: use None"):
+        json_params(Call(METHOD, {"sum": value}))
+
+
 # A range may be longer than anybody can wait for.
 wild_values = st.from_type(object).filter(lambda value: not isinstance(value, range))
 

@@ -48,6 +48,13 @@ def test_a_result_is_a_result_whatever_it_is(result):
     assert answer(result=result) == Reply(result)
 
 
+@pytest.mark.parametrize("before", ["", "\ufeff", " \n", ".", "<br />\n<b>Notice</b>: Undefined index {x}\n"])
+def test_what_stands_before_the_json_is_passed_over(before):
+    """Byte order marks and PHP's notices."""
+    body = before + '{"result": {"ID": "1"}, "time": {}}'
+    assert parse_reply(RawReply(200, body.encode()), "profile") == Reply({"ID": "1"})
+
+
 @pytest.mark.parametrize("error", [None, "", [], {}, False, 0], ids=repr)
 def test_an_empty_error_is_an_error(error):
     with pytest.raises(Bitrix24BadRequestError) as caught:

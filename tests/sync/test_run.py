@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from airflow_provider_b24.crm.bindings import CompanyBinding
+from airflow_provider_b24.crm.contact_company import set_companies
 from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24OperatingLimitError, Bitrix24SyncError
 from airflow_provider_b24.sandbox import Fault, Operating, Portal
 from tests.rest.conftest import CODE
@@ -154,6 +156,29 @@ def test_a_stop_by_the_operating_limit_costs_few_reads(
     assert set(portal.writes.values()) == {1}
     reads = portal.executed[GET] - (1000 if mode == "diff" else 0)
     assert reads <= stops * 250, (reads, stops)
+
+
+def test_a_contact_that_others_overtook_is_not_passed_over_by_the_next_try(portal, make_client, clock, run):
+    """The first contact waits for operating time while the others are finished."""
+    portal.operating = Operating(limit=2.0, window=600.0, cost={SET: 3.0})
+    client = make_client(max_wait=60.0)
+    client.batch([set_companies(999, [CompanyBinding(8)])])  # uses it up
+    for contact in range(2, 40):
+        portal.bind(contact, [(9, 10, True)])
+    wanted = {1: [8, 9], **{key: [] for key in range(2, 40)}}
+    progress = MemoryProgress()
+    with pytest.raises(Bitrix24OperatingLimitError):
+        run(wanted, None, progress, client=client, allow_empty=True)
+    assert companies(portal, 2) == companies(portal, 39) == []
+    clock.sleep(700)
+    run(wanted, None, progress, client=client, allow_empty=True)
+    assert companies(portal, 1) == [8, 9]
+
+
+def test_a_report_makes_its_folders(run, tmp_path):
+    path = tmp_path / "a" / "b" / "report.jsonl"
+    assert run({1: [8]}, path, MemoryProgress())["written"] == 1
+    assert path.read_text().count("\n") == 1
 
 
 def test_what_was_read_is_written_when_a_limit_stops_the_reading(portal, make_client, run):
