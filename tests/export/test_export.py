@@ -80,6 +80,14 @@ def test_a_method_whose_fields_are_not_described_keeps_the_types_it_answers(expo
     assert {type(row["id"]) for row in json_rows(path)} == {str}
 
 
+def test_fields_that_are_not_described_as_usual_keep_the_types_of_their_values(export, deals):
+    fields = {"ID": {"type": "integer"}, "A": {"title": "A"}, "B": "a type", "C": None}
+    deals.add_method("crm.own.fields", lambda call: fields)
+    deals.add_method("crm.own.list", lambda call: [{"ID": "1", "A": 2, "B": "3", "C": True}])
+    summary, _ = export("own.csv", "crm.own.list", {})
+    assert summary["fields"] == [["ID", "integer"], ["A", "integer"], ["B", "string"], ["C", "boolean"]]
+
+
 def test_a_type_can_be_named(export):
     _, path = export("tasks.jsonl", "tasks.task.list", {}, types={"id": "integer"})
     assert [row["id"] for row in json_rows(path)] == list(range(1, 121))
