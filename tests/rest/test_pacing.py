@@ -17,8 +17,8 @@ from airflow_provider_b24.rest.pacing import wait_turn
 from airflow_provider_b24.rest.replies import Timing
 from airflow_provider_b24.rest.retry import RetryBudget
 from airflow_provider_b24.sandbox import Bucket as PortalBucket
-from airflow_provider_b24.sandbox import Operating
-from tests.rest.conftest import FakeClock
+from airflow_provider_b24.sandbox import Operating, Portal
+from tests.rest.conftest import CODE, FakeClock
 
 SET = "crm.contact.company.items.set"
 patiently = settings(deadline=None)  # other work on the machine is no failure
@@ -231,6 +231,19 @@ def test_what_others_have_used_tells_nothing_of_the_price_of_a_call():
     ledger.record(SET, Timing(0, 465.0, clock.now() + 300), calls=50)  # some of it may be of the other calls
     ledger.end(SET, 100)
     assert ledger.room(SET, 50) == 50
+
+
+def test_lists_of_several_windows_are_hardly_ever_refused(make_client, clock):
+    portal = Portal(clock=clock.now, sleep=clock.sleep)
+    portal.add_webhook(user_id=1, code=CODE)
+    portal.add_generated(deal=60_000)
+    portal.operating = Operating(cost={"crm.item.list": 0.7})
+    client = make_client(portal=portal, max_parallel=1, max_wait=1e9)
+    asked = {"entityTypeId": 2, "select": ["id"]}
+    assert sum(1 for _ in client.pages("crm.item.list", asked)) == 60_000
+    assert sum(1 for _ in client.pages("crm.item.list", asked | {"filter": {"<=id": 20_000}})) == 20_000
+    assert client.refusals <= 1
+    assert client.waited < 1_300
 
 
 def test_a_single_call_waits_for_operating_time_to_the_end():
