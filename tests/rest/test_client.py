@@ -207,6 +207,14 @@ def test_halt_skips_everything_after_the_first_failure(client, portal):
     assert outcomes[-1].error.description == "Not found."
 
 
+def test_a_batch_in_order_is_patient_as_long_as_something_succeeds(make_client, portal, clock):
+    portal.add_fault(Fault("html_503", every=2))
+    start = clock.now()
+    outcomes = make_client(retry_timeout=5).batch([Call("profile")] * 1_000, halt=True)
+    assert all(outcome.ok for outcome in outcomes)
+    assert clock.now() - start > 5
+
+
 def test_halt_skips_everything_that_was_not_sent_when_the_portal_goes_down(make_client, portal):
     portal.add_fault(Fault("html_503", method="crm.contact.company.items.set"))
     calls = [*[Call("profile")] * 50, *[to_set(contact, 8) for contact in range(1, 71)]]
