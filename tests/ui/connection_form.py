@@ -53,13 +53,25 @@ class ConnectionPages:
             self.browser.fill(self._place(name), text)
 
     def choose(self, name: str, option: str) -> None:
-        self.browser.click(f"{self._list(name)}//input[@role='combobox']")
-        self.browser.click(f"{self._list(name)}//*[@role='option'][normalize-space()='{option}']")
+        def chosen() -> bool:
+            self._open_list(name).see(f"{options}[normalize-space()='{option}']", 2).click()
+            return True
+
+        options = f"{self._list(name)}//*[@role='option']"
+        self.browser.wait(chosen, f"{option} among the options of {name}")
 
     def options(self, name: str) -> list[str]:
-        self.browser.click(f"{self._list(name)}//input[@role='combobox']")
-        self.browser.see(f"{self._list(name)}//*[@role='option']")
-        return [option.text for option in self.browser.all(f"{self._list(name)}//*[@role='option']")]
+        def texts() -> list[str]:
+            self._open_list(name).see(options, 2)
+            return [option.text for option in self.browser.all(options)]
+
+        options = f"{self._list(name)}//*[@role='option']"
+        return self.browser.wait(texts, f"the options of {name}")
+
+    def _open_list(self, name: str) -> Browser:
+        """Click a list of options; a section that is still opening may close it again."""
+        self.browser.see(f"{self._list(name)}//input[@role='combobox']", 1).click()
+        return self.browser
 
     def switch(self, name: str) -> None:
         self.browser.click(f"{DIALOG}//label[@data-scope='switch'][.//input[@name='element_{name}']]")
