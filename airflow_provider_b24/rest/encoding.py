@@ -142,9 +142,10 @@ class _Query:
             self.pairs.append(f"{key}={self._text(value, key)}")
             return
         if not children:
-            _check_empty(key, self._method)
+            path = unquote(key)
+            _check_empty(path, self._method)
             raise _Alone(
-                f"{key:.80} is empty, and a batch command cannot carry an empty {type(value).__name__}"
+                f"{path:.80} is empty, and a batch command cannot carry an empty {type(value).__name__}"
             )
         if level == MAX_LEVELS or len(self.pairs) + len(children) > MAX_PAIRS:
             raise _Alone(_TOO_MANY)
@@ -170,12 +171,13 @@ class _Query:
         if isinstance(value, Ref):
             self.refs.append(value)
             return quote(str(value), safe="")
-        scalar = _scalar(value, key, self._method)
+        path = unquote(key) if "%" in key else key
+        scalar = _scalar(value, path, self._method)
         text: str | None
         if scalar is None:
-            text = null_text(unquote(key), self._method)
+            text = null_text(path, self._method)
         elif isinstance(scalar, bool):
-            text = flag_text(scalar, unquote(key), self._method)
+            text = flag_text(scalar, path, self._method)
         elif isinstance(scalar, float):
             text = float_text(scalar)
         elif isinstance(scalar, int):
@@ -183,7 +185,7 @@ class _Query:
         else:
             text = None if is_reference(scalar) else str.__str__(scalar)
         if text is None:
-            raise _Alone(f"{key:.80} is {shown(scalar)}, which means something else in a batch command")
+            raise _Alone(f"{path:.80} is {shown(scalar)}, which means something else in a batch command")
         return quote(text, safe="")
 
 
