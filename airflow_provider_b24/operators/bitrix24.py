@@ -95,6 +95,8 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
         ]
         if parse_switch(self.references, "references"):
             calls = [_with_references(call, index) for index, call in enumerate(calls)]
+        else:
+            self._warn_of_texts(calls)
         outcomes = self.hook.batch(calls, halt=parse_switch(self.halt, "halt"))
         report = [_to_json(outcome) for outcome in outcomes]
         failed = [(index, outcome) for index, outcome in enumerate(outcomes) if not outcome.ok]
@@ -103,6 +105,23 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
                 context["ti"].xcom_push(key="return_value", value=report)
             raise _batch_error(outcomes, failed)
         return report
+
+    def _warn_of_texts(self, calls: Sequence[Call]) -> None:
+        """Log the first text that only looks like a reference."""
+        for index, call in enumerate(calls):
+            own = set(find_references(call.params))
+            found = next(
+                (ref for ref in find_references(parse_references(call.params)) if ref not in own), None
+            )
+            if found is not None:
+                self.log.warning(
+                    "calls[%d] contains the text %s, which is sent as a text. If it stands for the result of "
+                    "calls[%d], pass references=True",
+                    index,
+                    found,
+                    found.position,
+                )
+                return
 
 
 class Bitrix24ListOperator(Bitrix24MethodOperator):

@@ -26,7 +26,15 @@ USER_FIELDS = {
     "UF_CRM_1_5": "enumeration",
     "UF_CRM_1_6": "datetime",
 }
-ITEM_NAMES = ["title", "opened", "isManualOpportunity", "opportunity", "probability", "comments", "contactIds"]
+ITEM_NAMES = [
+    "title",
+    "opened",
+    "isManualOpportunity",
+    "opportunity",
+    "probability",
+    "comments",
+    "contactIds",
+]
 ITEM_NAMES += ["stageId", "begindate", "companyId", *(f"ufCrm1_{number}" for number in range(1, 8))]
 OLD_NAMES = ["TITLE", "OPENED", "CLOSED", "OPPORTUNITY", "PROBABILITY", "COMMENTS", "CONTACT_IDS", "STAGE_ID"]
 OLD_NAMES += ["BEGINDATE", *USER_FIELDS, "UF_CRM_1_7"]
@@ -68,8 +76,32 @@ def effect(call: Call, in_batch: bool):
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
-    ["Y", "N", "true", "y", "1", "0", "", " ", "-0", "+1", "a&b=c", "[x]", "100%", "%41", "x+y", "a.b", "#"]
-    + ["$result[0]", "US$total[1] due", "$RESULT[0][NAME]", "$error[0]", "see $totals [1]", "$result", "\0"]
+    [
+        "Y",
+        "N",
+        "true",
+        "y",
+        "1",
+        "0",
+        "",
+        " ",
+        "-0",
+        "+1",
+        "a&b=c",
+        "[x]",
+        "100%",
+        "%41",
+        "x+y",
+        "a.b",
+        "#",
+        "$result[0]",
+        "US$total[1] due",
+        "$RESULT[0][NAME]",
+        "$error[0]",
+        "see $totals [1]",
+        "$result",
+        "\x00",
+    ]
 )
 moments = st.sampled_from(
     [
@@ -106,7 +138,15 @@ def conditions(known: list[str]):
 
 
 DEAL = ["ID", "TITLE", "OPENED", "OPPORTUNITY", "STAGE_ID", "DATE_CREATE", *USER_FIELDS, "UF_CRM_1_7"]
-ITEM = ["id", "title", "opened", "opportunity", "stageId", "createdTime", *(f"ufCrm1_{n}" for n in range(1, 8))]
+ITEM = [
+    "id",
+    "title",
+    "opened",
+    "opportunity",
+    "stageId",
+    "createdTime",
+    *(f"ufCrm1_{n}" for n in range(1, 8)),
+]
 USER = ["ID", "ACTIVE", "NAME", "EMAIL"]
 TASK = ["ID", "TITLE", "STATUS", "CHANGED_DATE"]
 ways = st.sampled_from(["ASC", "DESC", "desc"]) | values
@@ -177,7 +217,11 @@ def test_a_flag_is_stored_as_it_was_meant(method, fields, value):
 def test_an_empty_list_in_a_filter_is_refused_in_every_way():
     _, client = prepared()
     call = Call("crm.deal.list", {"filter": {"@ID": []}})
-    for act in (client.perform, lambda call: client.batch([call]), lambda call: client.batch([call], halt=True)):
+    for act in (
+        client.perform,
+        lambda call: client.batch([call]),
+        lambda call: client.batch([call], halt=True),
+    ):
         with pytest.raises(Bitrix24InputError, match="is empty"):
             act(call)
     (outcome,) = client.bulk([call])
