@@ -18,6 +18,7 @@ from airflow_provider_b24.errors import Bitrix24ApiError
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call
 from airflow_provider_b24.rest.flights import WRITTEN, Flights
 from airflow_provider_b24.rest.lists import PAGE, ListMethod
+from airflow_provider_b24.rest.references import Ref
 from airflow_provider_b24.rest.rows import is_listed, rows_in
 
 if TYPE_CHECKING:
@@ -84,10 +85,9 @@ class Question:
             f"a row of the list has no readable {self.how.key[0]}", method=self.call.method
         )
 
-    def reference(self, position: int) -> str:
+    def reference(self, position: int) -> Ref:
         """Return the id of the last row of a full page, by the page's position in the batch."""
-        steps = [position, *([self.how.rows] if self.how.rows else []), PAGE - 1, *self.how.key]
-        return "$result" + "".join(f"[{step}]" for step in steps)
+        return Ref(position, *([self.how.rows] if self.how.rows else []), PAGE - 1, *self.how.key)
 
 
 def _narrowed(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.rest.calls import Call, consumes, shown
-from airflow_provider_b24.rest.encoding import json_params
+from airflow_provider_b24.rest.encoding import goes_alone, json_params
 from airflow_provider_b24.rest.flights import Flights, Reads
 from airflow_provider_b24.rest.keyset import KeysetReader, Question, is_logical
 from airflow_provider_b24.rest.lists import ListMethod, list_method
@@ -118,8 +118,8 @@ def _by_offset(reads: Reads, call: Call) -> Iterator[list[Any]]:
 
 
 def _flights(reads: Reads, call: Call) -> Flights:
-    # In a batch the portal would replace such a text in a filter by an earlier command's result.
-    return Flights(reads, call.method, takes_batches="$result[" not in repr(call.params))
+    # Every page must ask the same question, and a batch cannot ask this one.
+    return Flights(reads, call.method, takes_batches=not goes_alone(call))
 
 
 def _first_page(flights: Flights, call: Callable[[int], Call]) -> Outcome:

@@ -11,6 +11,7 @@ from airflow_provider_b24.sandbox.methods.records import stored_value
 from airflow_provider_b24.sandbox.methods.strict import array, parse_filter, parse_order
 from airflow_provider_b24.sandbox.model import attachments, php
 from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller
+from airflow_provider_b24.sandbox.model.columns import USER_FLAG, item_column
 from airflow_provider_b24.sandbox.model.errors import ITEM_DENIED, RestError
 from airflow_provider_b24.sandbox.model.records import Record
 from airflow_provider_b24.sandbox.model.schema import Kind
@@ -120,7 +121,7 @@ def _values(state: State, call: Call, kind: Kind, record: Record) -> Record:
         if name in LINKS:
             _check_exist(state, str(name), _ids(value))
     return {
-        kind.items[str(name)].name: stored_value(state, kind.items[str(name)], record, value)
+        kind.items[str(name)].name: stored_value(state, kind.items[str(name)], record, value, item_column)
         for name, value in php.pairs(given)
         if name in kind.items and not kind.items[str(name)].read_only and name not in LINKS
     }
@@ -157,6 +158,8 @@ def _selected(kind: Kind, record: Record, selected: list[str], caller: Caller) -
 def _value(kind: Kind, record: Record, name: str, caller: Caller) -> Any:
     field = kind.items[name]
     value = record.get(field.name)
+    if field.type == USER_FLAG and not field.multiple:
+        return "Y" if value else "N"
     if field.type == "file":
         return attachments.item_files(kind, record["ID"], field, value, caller)
     return (
