@@ -23,7 +23,8 @@ class Bitrix24SensorTrigger(BaseTrigger):
 
     :param method: name of the method.
     :param parameters: its parameters, plain JSON values.
-    :param until: a Jinja expression over ``result`` and ``total``; None: the result holds something.
+    :param until: a Jinja expression over ``result`` and ``total``; None: the result has a value; for a
+        list, at least one row.
     :param poke_interval: seconds between two calls.
     :param bitrix24_conn_id: id of the connection.
     """
