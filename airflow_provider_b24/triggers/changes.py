@@ -63,11 +63,11 @@ class Bitrix24ChangesTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         while True:
-            found = await run_in_thread(self._look)
+            found = await run_in_thread(self._look, self.bitrix24_conn_id)
             if found is not None:
                 if found["count"]:
                     yield TriggerEvent(found)  # type: ignore[no-untyped-call]  # Airflow's
-                await run_in_thread(partial(self._save, found["until"]))
+                await run_in_thread(partial(self._save, found["until"]), self.bitrix24_conn_id)
             await asyncio.sleep(self.poke_interval)
 
     def _look(self) -> dict[str, Any] | None:

@@ -50,7 +50,7 @@ class Bitrix24SensorTrigger(BaseTrigger):
         return path, {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        while (event := await run_in_thread(self._look)) is None:
+        while (event := await run_in_thread(self._look, self.bitrix24_conn_id)) is None:
             await asyncio.sleep(self.poke_interval)
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow's
 
