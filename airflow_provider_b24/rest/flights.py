@@ -94,6 +94,10 @@ class Flights:
         """The most requests in flight."""
         return self._reads.parallel
 
+    def send_alone(self) -> None:
+        """Send every further call in a request of its own."""
+        self._most = self._limit = 1
+
     def close(self) -> None:
         """Drop what is still in flight."""
         for flight in self._flights.values():
@@ -114,7 +118,8 @@ class Flights:
             ready_at = max(ledger.ready_at("batch"), ledger.ready_at(self._method))
             room = 0 if ready_at > clock.now() else ledger.room(self._method, self._most)
             if room or self._flights:
-                return min(room, max(1, MAX_BYTES // _size(call)))
+                # A call that goes alone need not be one that a batch can carry.
+                return min(room, max(1, MAX_BYTES // _size(call))) if room > 1 else room
             if not self._reads.budget.outlasts(ready_at):
                 raise long_wait(self._method, ready_at)
             self._reads.exchange.hold(max(ready_at - clock.now(), 0.05))

@@ -12,22 +12,36 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from airflow_provider_b24.errors import Bitrix24ApiError
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call
 from airflow_provider_b24.rest.flights import WRITTEN, Flights
-from airflow_provider_b24.rest.lists import PAGE, ListMethod
+from airflow_provider_b24.rest.list_description import PAGE, ListMethod
+from airflow_provider_b24.rest.list_params import is_logical, narrowed
+from airflow_provider_b24.rest.names import is_parameter
 from airflow_provider_b24.rest.references import Ref
-from airflow_provider_b24.rest.rows import is_listed, rows_in
+from airflow_provider_b24.rest.rows import is_listed, row_id, rows_in
+from airflow_provider_b24.rest.same_question import (
+    TRIES,
+    Sample,
+    agree,
+    ask,
+    ask_one,
+    report_alone,
+    sample,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.replies import Outcome
+
+__all__ = ["KeysetReader", "Question", "is_logical"]
 
 GROWTH = 4  # times as many pages in the next chain while it is not known how many there are
 RANGE_ROWS = MAX_BATCH * PAGE  # rows of a range, about: its first page is counted, one chain reads the rest
 SLOW_CHAIN = 0.5  # seconds of server time for a full chain, above which ranges are read side by side
 EMPTY_CHECKS = 3  # counts that must agree before a list counts as incomplete
+MIN_COMPARED = 2  # commands of the smallest request that can hold the first page again
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +62,9 @@ class Question:
         :param start: 0 to have the rows counted, -1 not to.
         """
         how, given = self.how, self.call.params
-        names = {str(name).lower(): name for name in given}
-        filter_name = names.get("filter", how.filter)
+        ours = (how.order, how.sort, "order", "sort")
         params = {
-            name: value
-            for name, value in given.items()
-            if str(name).lower() not in {"order", "sort", "start"}
+            name: value for name, value in given.items() if not any(is_parameter(name, one) for one in ours)
         }
         own: dict[str, Any] = {}
         if after is not None:
@@ -61,14 +72,11 @@ class Question:
         if upto is not None:
             own[f"<={how.id}"] = upto
         if own:
-            params[filter_name] = _narrowed(given.get(filter_name) or {}, own)
-        elif not given.get(filter_name):
-            params.pop(filter_name, None)
-        if how.order == "order":
-            params["order"] = {how.id: direction}
+            params[how.filter] = narrowed(given.get(how.filter) or {}, own)
+        if how.sort:
+            params |= {how.sort: how.id, how.order: direction}
         else:
-            by_case = str.upper if how.order.isupper() else str.lower
-            params |= {by_case("sort"): how.id, by_case("order"): direction}
+            params[how.order] = {how.id: direction}
         return Call(self.call.method, params | {"start": start})
 
     def id_of(self, row: Any) -> int:
@@ -77,29 +85,11 @@ class Question:
 
         :raises Bitrix24ApiError: the row has none.
         """
-        try:
-            return int(row[self.how.key[0]])
-        except (TypeError, ValueError, LookupError):
-            pass
-        raise Bitrix24ApiError(
-            f"a row of the list has no readable {self.how.key[0]}", method=self.call.method
-        )
+        return row_id(row, self.how.key[0], self.call.method)
 
     def reference(self, position: int) -> Ref:
         """Return the id of the last row of a full page, by the page's position in the batch."""
         return Ref(position, *([self.how.rows] if self.how.rows else []), PAGE - 1, *self.how.key)
-
-
-def _narrowed(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Add conditions to a filter; what was read already satisfies the given ones on the same field."""
-    if is_logical(given):
-        return {**own, "0": given}  # beside a top-level `logic: OR` they would be one more alternative
-    return {**given, **own}
-
-
-def is_logical(given: Mapping[str, Any]) -> bool:
-    """Whether a filter joins its conditions otherwise than by AND."""
-    return any(str(name).lower() == "logic" for name in given)
 
 
 @dataclass(slots=True)
@@ -107,6 +97,7 @@ class Range:
     """
     A range of ids and how far it is read.
 
+    :param first: the id above which the range begins.
     :param after: the last id read.
     :param upto: the range's last id; None for an open range.
     :param expected: how many rows are still to come; None if unknown.
@@ -115,6 +106,7 @@ class Range:
 
     after: int | None = None
     upto: int | None = None
+    first: int | None = None
     expected: int | None = None
     count: bool = False
     rows: list[Any] = field(default_factory=list)
@@ -155,6 +147,19 @@ class Range:
             self.expected = None  # more rows than were counted: they are new, or the count is wrong
 
 
+class _Opening(NamedTuple):
+    """
+    The first request after the first page.
+
+    :ivar repeats: 1 if it begins with the first page again, else 0.
+    :ivar pages: how many pages follow that.
+    """
+
+    calls: list[Call]
+    repeats: int
+    pages: int
+
+
 class KeysetReader:
     """
     Reads one list by id; iterate it once.
@@ -173,19 +178,51 @@ class KeysetReader:
             lambda position, upto: question.page(question.reference(position), upto)
         )
 
-    def pages(self, first: Outcome, after: int | None) -> Iterator[list[Any]]:
+    def begin(self, first: Outcome, after: int | None) -> str:
+        """
+        Read on from the first page with one request, and check that it continues that page.
+
+        :param first: the first page, asked alone, and counted if the portal counts it.
+        :param after: the id it was asked above; None for the start of the list.
+        :returns: why the list cannot be read by id; empty if it can.
+        """
+        whole = Range(after, first=after, count=True)
+        self._ranges.append(whole)
+        self._take_page(whole, first)
+        start = 0 if first.total else -1
+        slow = self._is_slow(whole)
+        while not whole.ended:
+            opening = self._opening(whole, self._question.page(after, start=start), start, slow)
+            self._flights.send(None, opening.calls)
+            _, outcomes = self._flights.receive()
+            if not outcomes:
+                continue  # the request was lost
+            if len(outcomes) == opening.repeats:
+                outcomes = [*outcomes, ask_one(self._flights, opening.calls[1])]
+            verdict = self._verdict(opening, first, outcomes, whole.after or 0)
+            if verdict == "offset":
+                return "the portal answers otherwise when an id is added to the conditions"
+            if verdict == "alone":
+                report_alone(self._method)
+            if verdict == "alone" or len(opening.calls) == 1:
+                self._flights.send_alone()  # no batch has been compared
+            if verdict == "alone":
+                break
+            whole.count = start == 0
+            for outcome in outcomes[opening.repeats :][: opening.pages]:
+                if whole.ended or not self._take_page(whole, outcome):
+                    break
+            if slow and len(outcomes) == len(opening.calls) > opening.repeats + opening.pages:
+                self._split(whole, max(self._ids(self._rows(outcomes[-1])), default=0))
+            break
+        return ""
+
+    def pages(self) -> Iterator[list[Any]]:
         """
         Yield the rows, some pages at a time.
 
-        :param first: the first page, counted.
-        :param after: the id it was asked above; None for the start of the list.
         :raises Bitrix24ApiError: the portal does not give all the rows that it counts.
         """
-        whole = Range(after, count=True)
-        self._ranges.append(whole)
-        self._take_page(whole, first)
-        if self._is_slow(whole):
-            self._split(whole, self._newest())
         while self._ranges:
             self._launch()
             head = self._ranges[0]
@@ -198,21 +235,84 @@ class KeysetReader:
                 answer = self._flights.receive()
                 self._take(answer.key, answer.outcomes)
 
+    def _opening(self, whole: Range, first: Call, start: int, slow: bool) -> _Opening:
+        """
+        Return the calls of the first request after the first page.
+
+        The first page again, as a command; the pages that follow it, the first of them counted; and the
+        newest id if the list is to be read as ranges. The repetition is left out where it would cost a
+        request and the parameters hold nothing that text could change.
+        """
+        following = self._question.page(whole.after, start=start)
+        room = self._flights.room(following)
+        if slow and room > 1:
+            calls = [first] * (room > MIN_COMPARED) + [following, self._question.page(direction="DESC")]
+            return _Opening(calls, len(calls) - 2, 1)
+        left = whole.pages_left()
+        repeats = int(
+            room > 1 and left > 1 and (left % room != 0 or not _is_plain(self._question.call.params))
+        )
+        pages = max(1, min(left, room - repeats))
+        whole.commands = pages
+        links = (self._link(position, None) for position in range(repeats, repeats + pages - 1))
+        return _Opening([first] * repeats + [following, *links], repeats, pages)
+
+    def _verdict(
+        self, opening: _Opening, first: Outcome, outcomes: Sequence[Outcome], last: int
+    ) -> Literal["batches", "alone", "offset"]:
+        """How the list is to be read, by whether the first request after the first page continues it."""
+        again, rest = (outcomes[0] if opening.repeats else first), outcomes[opening.repeats]
+        follows = self._follows(again, rest, last)
+        same = not opening.repeats or agree(self._sample(first), self._sample(again), self._sample(first))
+        if same and follows:
+            return "batches"
+        call = self._question.page(self._ranges[0].first, start=0 if first.total else -1)
+        before = first if opening.repeats else None
+        for _ in range(TRIES):
+            # The list may have changed between the requests: compare with what is there now.
+            now = ask_one(self._flights, call)
+            if before is not None:
+                same = same or agree(self._sample(before), self._sample(again), self._sample(now))
+            if same and follows:
+                return "batches"
+            ids = self._ids(self._rows(now))
+            if not ids:
+                return "batches"
+            after = self._question.page(ids[-1], start=0 if first.total else -1)
+            again, rest = ask(self._flights, [call, after])
+            before, follows = now, follows or self._follows(again, rest, ids[-1])
+        if same:
+            return "offset"
+        for _ in range(TRIES):
+            now = ask_one(self._flights, call)
+            ids = self._ids(self._rows(now))
+            after = self._question.page(max(ids, default=0), start=0 if first.total else -1)
+            if self._follows(now, ask_one(self._flights, after), max(ids, default=0)):
+                return "alone"
+        return "offset"
+
+    def _follows(self, page: Outcome, rest: Outcome, last: int) -> bool:
+        """Whether the rest of a list, above an id, is what the list itself says is above it."""
+        try:
+            ids, more = self._ids(self._rows(page)), self._ids(self._rows(rest))
+        except Bitrix24ApiError:
+            return False
+        if any(one <= last for one in more) or any(left >= right for left, right in itertools.pairwise(more)):
+            return False
+        if not page.total or (not rest.total and more):
+            return True  # not counted
+        if len(ids) >= PAGE and ids[-1] < last:
+            return False  # so many rows have come before that id that the page does not reach it
+        return page.total - sum(one <= last for one in ids) == (rest.total or 0)
+
+    def _sample(self, outcome: Outcome) -> Sample:
+        return sample(self._rows(outcome), outcome.total, self._question.how.key)
+
     def _is_slow(self, whole: Range) -> bool:
         """Whether the server's work, not the number of requests, decides how long the list takes."""
         chain = self._flights.seconds_per_command * MAX_BATCH
         long = whole.expected is not None and whole.expected > 2 * RANGE_ROWS
         return long and not whole.ended and chain > SLOW_CHAIN and self._flights.parallel > 1
-
-    def _newest(self) -> int:
-        """Ask for the highest id of the list."""
-        call = self._question.page(direction="DESC")
-        while True:
-            self._flights.room(call)
-            self._flights.send(None, [call])
-            _, outcomes = self._flights.receive()
-            if outcomes:
-                return max(self._ids(self._rows(outcomes[0])), default=0)
 
     def _split(self, one: Range, newest: int) -> None:
         """Leave the rest of a range to several, each of about as many rows as one chain reads."""
@@ -310,3 +410,12 @@ class KeysetReader:
     @property
     def _method(self) -> str:
         return self._question.call.method
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is made of texts and numbers only, which text carries as they are."""
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return type(value) in (int, str)
