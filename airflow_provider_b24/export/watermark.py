@@ -212,7 +212,9 @@ class Watermarks:
         """Whether this is noted of a run."""
         noted = self._lists[key].runs.get(run.run_id) if key in self._lists else None
         index = str(run.index)
-        return noted is not None and (noted.since, noted.until.get(index)) == (since, until)
+        if noted is None or index not in noted.until:
+            return False
+        return (noted.since, noted.until[index]) == (since, until)
 
     def knows(self, key: str) -> bool:
         """Whether anything is known about a list."""
