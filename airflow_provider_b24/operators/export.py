@@ -58,11 +58,12 @@ class Bitrix24ExportOperator(_ListOperator):
         ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
     :param incremental: the field with the time of the last change, e.g. ``updatedTime`` or ``DATE_MODIFY``
         (templated): export only what changed since the last run that succeeded; the first run exports
-        everything. The watermark is kept as ``bitrix24_watermark__<dag_id>__<task_id>`` in the state store of
-        the task's asset (Airflow 3.3 and newer, if the task has exactly one outlet or inlet), else in the
-        Variable of this name. A run that fails does not move it.
-    :param since: instead of a kept watermark, an ISO 8601 time with an offset (templated), for example
-        ``{{ data_interval_start }}``.
+        everything. The watermark belongs to the list (portal, method, type, filter) and is kept as
+        ``bitrix24_watermark__<dag_id>__<task_id>`` in the state store of the task's asset (Airflow 3.3 and
+        newer, if the task has exactly one outlet or inlet), else in the Variable of this name. A retry or a
+        cleared run begins where it began; a run that fails does not move the watermark.
+    :param since: instead of a kept watermark, a time with an offset (templated), a ``datetime`` or ISO 8601
+        text. Not the data interval: on Airflow 3 it has no length by default.
     :param overlap: seconds by which reading begins before the watermark. Rows of that time come again in the
         next run: let the newer one win, by id.
     :param ids_path: a file that keeps the ids of all rows from one run to the next (templated), not one for
@@ -213,7 +214,8 @@ class Bitrix24ToSqlOperator(_ListOperator):
     :param types: types of columns that are not to be those of the portal, by the field's name (templated).
     :param incremental: the field with the time of the last change (templated): load only what changed since
         the last run that succeeded, as ``Bitrix24ExportOperator`` does.
-    :param since: instead of a kept watermark, an ISO 8601 time with an offset (templated).
+    :param since: instead of a kept watermark, a time with an offset (templated), a ``datetime`` or ISO 8601
+        text.
     :param overlap: seconds by which reading begins before the watermark.
     :param delete_missing: delete rows of the table that are not in the list; the ids of all rows are read.
     :param bitrix24_conn_id: id of the portal's connection (templated).
