@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from airflow_provider_b24.errors import Bitrix24Error
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.client import Client
+from airflow_provider_b24.rest.times import checked_server_time, iso
 
 
 class Metadata(NamedTuple):
     """
     What was asked before the export.
 
-    :ivar time: the portal's own time, ISO 8601 with its offset.
+    :ivar time: the portal's own time, ISO 8601 with its offset; checked, see ``rest.times``.
     :ivar fields: the fields of the rows as the portal describes them, by name; empty if it does not.
     """
 
@@ -36,16 +36,14 @@ def read_metadata(client: Client, method: str, params: Mapping[str, Any]) -> Met
     """
     Ask for the time (``server.time``) and the fields, in one request.
 
-    :raises Bitrix24Error: the portal does not tell the time.
+    :raises Bitrix24Error: the portal does not tell the time, or it is no time.
     """
     fields = fields_call(method, params)
     outcomes = client.batch([Call("server.time"), *([fields] if fields else [])])
     for outcome in outcomes:
         if outcome.error is not None and (outcome.call.method == "server.time" or outcome.error.temporary):
             raise outcome.error
-    time = outcomes[0].result
-    if not isinstance(time, str):
-        raise Bitrix24Error("the portal's time is not text", method="server.time")
+    time = iso(checked_server_time(client, outcomes[0].result))
     return Metadata(time, _fields_in(outcomes[1].result) if fields and outcomes[1].ok else {})
 
 

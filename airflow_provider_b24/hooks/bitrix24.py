@@ -20,6 +20,8 @@ from airflow_provider_b24.rest.calls import Call, is_read
 from airflow_provider_b24.rest.redaction import without_frames
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow_provider_b24.export.job import ExportOptions
     from airflow_provider_b24.files.paths import StoragePath
     from airflow_provider_b24.rest.client import Client
@@ -162,7 +164,7 @@ class Bitrix24Hook(BaseHook):
         readable: bool = False,
         types: Mapping[str, str] | None = None,
         incremental: str | None = None,
-        since: str | None = None,
+        since: datetime | str | None = None,
         overlap: float = 300.0,
         ids_path: Any = None,
         owner: str = "",
@@ -176,7 +178,8 @@ class Bitrix24Hook(BaseHook):
         :param format: see ``export.job.ExportOptions``, as for the next four, and for ``owner``.
         :param incremental: the field with the time of the last change, e.g. ``updatedTime``: export only what
             changed at or after ``since``; everything if that is None.
-        :param since: the ``watermark`` of an earlier export, or another ISO 8601 time with an offset.
+        :param since: the ``watermark`` of an earlier export, or another time with an offset: a ``datetime``
+            or ISO 8601 text. None or an empty text: everything. The hook keeps no watermark itself.
         :param overlap: seconds by which reading begins before ``since``. Rows of that time come again: let
             the newer one win, by id.
         :param ids_path: a file that keeps the ids of all rows from one export to the next. If given,
@@ -185,7 +188,7 @@ class Bitrix24Hook(BaseHook):
             ``deleted_path``.
         :raises Bitrix24Error: the list cannot be read completely, or the file cannot be written.
         """
-        from airflow_provider_b24.export.incremental import changed_since
+        from airflow_provider_b24.export.incremental import narrowed
         from airflow_provider_b24.export.job import ExportOptions, export_list
         from airflow_provider_b24.hooks.storage import parse_path
 
@@ -199,9 +202,9 @@ class Bitrix24Hook(BaseHook):
             owner=owner,
             remember=ids_path is not None,  # a wait for the ids does not read the rows again
         )
-        wanted = params
-        if incremental and since:
-            wanted = changed_since(method, params, incremental, since, overlap)
+        now, warn = self._client.clock.now(), self.log.warning
+        changed = narrowed(method, params, incremental, since, overlap, now, warn)
+        wanted = params if changed is None else changed
         summary = export_list(self._client, method, wanted, options, self.log.info)
         if ids_path is not None:
             summary |= self._find_deleted(method, params, options, parse_path(ids_path, "ids_path"), summary)
@@ -235,7 +238,7 @@ class Bitrix24Hook(BaseHook):
         readable: bool = False,
         types: Mapping[str, str] | None = None,
         incremental: str | None = None,
-        since: str | None = None,
+        since: datetime | str | None = None,
         overlap: float = 300.0,
         delete_missing: bool = False,
     ) -> dict[str, Any]:
@@ -252,7 +255,7 @@ class Bitrix24Hook(BaseHook):
         :param readable: whether to add the names of codes, as in ``export``.
         :param types: types of columns that are not to be those of the portal, by the field's name.
         :param incremental: the field with the time of the last change, as in ``export``.
-        :param since: the ``watermark`` of an earlier load, or another ISO 8601 time with an offset.
+        :param since: the ``watermark`` of an earlier load, or another time, as in ``export``.
         :param overlap: seconds by which reading begins before ``since``.
         :param delete_missing: whether rows of the table are deleted that are not in the list.
         :returns: ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their
@@ -261,13 +264,12 @@ class Bitrix24Hook(BaseHook):
         :raises Bitrix24InputError: bad parameters, or a list that is not read by id.
         :raises Bitrix24Error: the list cannot be read completely; the table is as it was.
         """
-        from airflow_provider_b24.export.incremental import changed_since
+        from airflow_provider_b24.export.incremental import narrowed
         from airflow_provider_b24.export.load import LoadOptions, load_list
         from airflow_provider_b24.hooks.database import open_target
 
-        changed = None
-        if incremental and since:
-            changed = changed_since(method, params, incremental, since, overlap)
+        now, warn = self._client.clock.now(), self.log.warning
+        changed = narrowed(method, params, incremental, since, overlap, now, warn)
         options = LoadOptions(changed, readable, types or {}, delete_missing)
         with open_target(conn_id, table) as target:
             return load_list(self._client, method, params, target, options, self.log.info)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_b24.crm.cards import record_path
+from airflow_provider_b24.crm.values import is_missing
 from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24OperatingLimitError
 from airflow_provider_b24.operators.base import Bitrix24MethodOperator
 from airflow_provider_b24.operators.lineage import Data, file_data, fill_outlets, lineage, portal_data
@@ -17,6 +18,8 @@ from airflow_provider_b24.operators.progress import push_timeline
 from airflow_provider_b24.operators.templated import parse_optional_mapping, parse_optional_text
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
@@ -55,11 +58,12 @@ class Bitrix24ExportOperator(_ListOperator):
         ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
     :param incremental: the field with the time of the last change, e.g. ``updatedTime`` or ``DATE_MODIFY``
         (templated): export only what changed since the last run that succeeded; the first run exports
-        everything. The watermark is kept as ``bitrix24_watermark__<dag_id>__<task_id>`` in the state store of
-        the task's asset (Airflow 3.3 and newer, if the task has exactly one outlet or inlet), else in the
-        Variable of this name. A run that fails does not move it.
-    :param since: instead of a kept watermark, an ISO 8601 time with an offset (templated), for example
-        ``{{ data_interval_start }}``.
+        everything. The watermark belongs to the list (portal, method, type, filter) and is kept as
+        ``bitrix24_watermark__<dag_id>__<task_id>`` in the state store of the task's asset (Airflow 3.3 and
+        newer, if the task has exactly one outlet or inlet), else in the Variable of this name. A retry or a
+        cleared run begins where it began; a run that fails does not move the watermark.
+    :param since: instead of a kept watermark, a time with an offset (templated), a ``datetime`` or ISO 8601
+        text. Not the data interval: on Airflow 3 it has no length by default.
     :param overlap: seconds by which reading begins before the watermark. Rows of that time come again in the
         next run: let the newer one win, by id.
     :param ids_path: a file that keeps the ids of all rows from one run to the next (templated), not one for
@@ -92,7 +96,7 @@ class Bitrix24ExportOperator(_ListOperator):
         readable: bool = False,
         types: Templated[Mapping[str, str]] | None = None,
         incremental: Templated[str] | None = None,
-        since: Templated[str] | None = None,
+        since: Templated[str | datetime] | None = None,
         overlap: float = 300.0,
         ids_path: Templated[str] | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -124,7 +128,7 @@ class Bitrix24ExportOperator(_ListOperator):
     def run(self, context: Context) -> dict[str, Any]:
         return since_watermark(self, context, lambda field, since: self._export(context, field, since))
 
-    def _export(self, context: Context, field: str | None, since: str | None) -> dict[str, Any]:
+    def _export(self, context: Context, field: str | None, since: Any) -> dict[str, Any]:
         try:
             summary = self.hook.export(
                 self.method,
@@ -210,7 +214,8 @@ class Bitrix24ToSqlOperator(_ListOperator):
     :param types: types of columns that are not to be those of the portal, by the field's name (templated).
     :param incremental: the field with the time of the last change (templated): load only what changed since
         the last run that succeeded, as ``Bitrix24ExportOperator`` does.
-    :param since: instead of a kept watermark, an ISO 8601 time with an offset (templated).
+    :param since: instead of a kept watermark, a time with an offset (templated), a ``datetime`` or ISO 8601
+        text.
     :param overlap: seconds by which reading begins before the watermark.
     :param delete_missing: delete rows of the table that are not in the list; the ids of all rows are read.
     :param bitrix24_conn_id: id of the portal's connection (templated).
@@ -235,7 +240,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
         readable: bool = False,
         types: Templated[Mapping[str, str]] | None = None,
         incremental: Templated[str] | None = None,
-        since: Templated[str] | None = None,
+        since: Templated[str | datetime] | None = None,
         overlap: float = 300.0,
         delete_missing: bool = False,
         **kwargs: Any,
@@ -270,7 +275,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
         namespace, name = table_address(self.conn_id, self.table)
         return lineage([self.records()], [Data(namespace, name, rows, fields)])
 
-    def _load(self, field: str | None, since: str | None) -> dict[str, Any]:
+    def _load(self, field: str | None, since: Any) -> dict[str, Any]:
         summary = self.hook.load(
             self.method,
             self.call_parameters(),
@@ -290,24 +295,20 @@ class Bitrix24ToSqlOperator(_ListOperator):
 def since_watermark(
     operator: Bitrix24ExportOperator | Bitrix24ToSqlOperator,
     context: Context,
-    work: Callable[[str | None, str | None], dict[str, Any]],
+    work: Callable[[str | None, Any], dict[str, Any]],
 ) -> dict[str, Any]:
     """
-    Do an operator's work for what changed since its watermark, and store the new one if it succeeds.
+    Do an operator's work for what changed since its watermark, and note until when it has read.
 
-    :param work: takes the field with the time of the last change and the watermark, either may be None.
+    :param work: takes the field with the time of the last change and where reading begins; both may be None.
     """
     field = parse_optional_text(operator.incremental, "incremental")
-    since = parse_optional_text(operator.since, "since")
-    if field is None and since is not None:
-        raise Bitrix24InputError("since needs incremental, the field with the time of the last change")
-    if field is None or since is not None:
-        return work(field, since)
-    from airflow_provider_b24.hooks.watermarks import WatermarkStore
+    if field is None or not is_missing(operator.since):
+        return work(field, operator.since)
+    from airflow_provider_b24.hooks.watermarks import ListRead, WatermarkStore
 
-    store = WatermarkStore(context)
-    since = store.load()
-    operator.log.info("Reading what changed since %s", since or "ever: this is the first run")
-    summary = work(field, since)
-    store.save(summary["watermark"])
+    method, parameters = str(operator.method), operator.call_parameters()
+    store = WatermarkStore(context, ListRead(operator.hook.config.url, method, parameters, field))
+    summary = work(field, store.begin(operator.overlap))
+    store.finish(summary["watermark"])
     return summary

@@ -125,6 +125,20 @@ def test_a_run_that_fails_does_not_move_the_watermark(airflow, portals, home):
     assert rows == [list(range(1, 201)), [81, 82]]
 
 
+def test_a_run_that_is_cleared_begins_where_it_began(airflow, home):
+    first, last = sorted((home / "nightly").iterdir(), key=os.path.getmtime)
+    for number, path, ids in ((2, last, [81, 82, 83]), (0, first, list(range(1, 201)))):
+        path.unlink()
+        airflow.clear("nightly", number)
+        wait_for(path.exists, 90, lambda: airflow.task_log("nightly"))
+        assert ids_in(path) == ids
+        wait_for(
+            lambda number=number: airflow.states("nightly")[number] == "success",
+            90,
+            lambda: airflow.task_log("nightly"),
+        )
+
+
 def test_the_watermark_is_kept_with_the_asset(airflow):
     from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
 

@@ -140,11 +140,96 @@ def test_an_incremental_export_reads_what_changed_since_the_last_run_that_succee
     assert [json.loads(line)["title"] for line in lines] == ["changed"]
 
 
-def test_the_data_interval_can_say_since_when(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
+def test_since_is_a_time_of_the_task_s_own(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
     run = run_dag(export_dag(since="{{ '2999-01-01T00:00:00+00:00' }}", **INCREMENTAL))
     assert run.returned("export")["rows"] == 0
+    assert "less than ten minutes ago" in run.log
     assert "since needs incremental" in run_dag(export_dag(since="x", output_path="a.csv")).log
+    naive = run_dag(
+        export_dag(**INCREMENTAL)
+        .replace("overlap", "")
+        .replace("method=", "since=datetime(2026, 11, 25), method=")
+    )
+    assert "since must be a time with an offset" in naive.log
+    assert "got 2026-11-25T00:00:00" in naive.log
+    assert run_dag(export_dag(since="", **INCREMENTAL)).returned("export")["rows"] == 12_345
+
+
+LOST = """
+    from pathlib import Path
+
+    def lose_result(context, result=None):
+        mark = Path({mark!r})
+        if mark.exists():
+            mark.unlink()
+            raise ConnectionError("the result cannot be stored")
+"""
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_task_that_fails_after_it_returned_is_read_again(
+    run_dag, portal, bitrix24_conn, tmp_path, monkeypatch, retries
+):
+    """As when XCom is unavailable: Airflow calls post_execute just before it stores the result."""
+    monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
+    mark = tmp_path / "mark"
+    dag = export_dag(overlap=0, retries=retries, **INCREMENTAL).replace(
+        "method=", "post_execute=lose_result, method="
+    )
+    source = LOST.format(mark=str(mark)) + dag
+    assert run_dag(source).returned("export")["rows"] == 12_345
+    portal.update_record("deal", 82, TITLE="changed")
+    mark.touch()
+    run = run_dag(source)
+    if not retries:
+        assert run.states["export"] == "failed"
+        run = run_dag(source)
+        assert "has not succeeded. What it read is read again" in run.log
+    lines = Path(run.returned("export")["path"]).read_text().splitlines()
+    assert [json.loads(line)["title"] for line in lines] == ["changed"]
+    assert run_dag(source).returned("export")["rows"] == 0
+
+
+MAPPED_DAG = """
+    from datetime import datetime
+    from airflow.providers.common.compat.sdk import DAG
+    from airflow_provider_b24.operators.export import Bitrix24ExportOperator
+
+    lists = [
+        {"parameters": {"entityTypeId": n}, "output_path": f"FOLDER/{n}-{{{{ run_id }}}}.jsonl"}
+        for n in ENTITIES
+    ]
+    with DAG(dag_id="export", schedule=None, start_date=datetime(2026, 1, 1)):
+        Bitrix24ExportOperator.partial(
+            task_id="export", method="crm.item.list", incremental="updatedTime", overlap=0
+        ).expand_kwargs(lists)
+"""
+
+
+def test_a_new_element_of_a_mapped_list_is_read_completely(run_dag, portal, bitrix24_conn, tmp_path):
+    portal.add_record("lead", 1, TITLE="Lead")
+    source = MAPPED_DAG.replace("FOLDER", str(tmp_path))
+    run_dag(source.replace("ENTITIES", "(2, 3)"))
+    run = run_dag(source.replace("ENTITIES", "(1, 2, 3)"))
+    assert [run.returned(f"export[{index}]")["rows"] for index in range(3)] == [1, 0, 0]
+    assert "Reading the complete list" in run.log
+
+
+@pytest.mark.parametrize(
+    "outlet", ["Asset('warehouse')", "AssetAlias('warehouse')", "Asset.ref(name='warehouse')"]
+)
+def test_any_outlet_goes_with_a_watermark(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch, outlet):
+    pytest.importorskip("airflow.sdk", reason="needs Airflow 3")
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+
+    if outlet.startswith("Asset(") and not AIRFLOW_V_3_3_PLUS:
+        pytest.skip("dag.test() does not activate assets")
+    monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
+    dag = export_dag(overlap=0, **INCREMENTAL).replace("method=", f"outlets=[{outlet}], method=")
+    source = "\n    from airflow.sdk import Asset, AssetAlias" + dag
+    assert run_dag(source).returned("export")["rows"] == 12_345
+    assert run_dag(source).returned("export")["rows"] == 0
 
 
 def test_deleted_rows_are_in_a_file_of_their_own(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
