@@ -1,7 +1,7 @@
 """
 Keeps secrets out of what others write: urllib3's logs, servers' answers and error texts, tracebacks.
 
-urllib3 writes request paths at DEBUG, where Airflow may mask nothing.
+What listens below this package is kept from them in ``connections`` and ``instruments``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from airflow_provider_b24.errors import Bitrix24Error
 
 _SECRET_PATH = re.compile(r"(/rest/(?:api/)?[0-9]+/)[^/\s\"'?]+")
 _SHORTEST = 8  # a secret that is shorter may be part of anything; Bitrix24's have 16 characters and more
+_MOST_KNOWN = 100  # secrets that are remembered; an application's change every hour
 _LOGGERS = (
     "urllib3",
     "urllib3.connectionpool",
@@ -24,6 +25,26 @@ _LOGGERS = (
     "urllib3.util.retry",
     "urllib3.response",
 )
+
+
+_known: dict[str, list[str]] = {}  # secrets and their written forms, in the order in which they were used
+
+
+def remember_secrets(*secrets: str) -> None:
+    """Redact these from now on in what is written by others, such as Sentry's events."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST:
+            _known[secret] = _known.pop(secret, []) or _written_forms(secret)
+    for oldest in list(_known)[:-_MOST_KNOWN]:
+        _known.pop(oldest, None)
+
+
+def redact_known(text: str) -> str:
+    """Return the text with ``***`` for the code of every webhook's address and for all remembered secrets."""
+    for forms in list(_known.values()):
+        for form in forms:
+            text = text.replace(form, "***")
+    return redact(text)
 
 
 def redact(text: str, *secrets: str) -> str:
