@@ -6,6 +6,7 @@ What listens below this package is kept from them in ``connections`` and ``instr
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
@@ -27,24 +28,22 @@ _LOGGERS = (
 )
 
 
-_known: dict[str, list[str]] = {}  # secrets and their written forms, in the order in which they were used
+_known: dict[str, None] = {}  # secrets in the order in which they were used
 
 
 def remember_secrets(*secrets: str) -> None:
     """Redact these from now on in what is written by others, such as Sentry's events."""
     for secret in secrets:
         if len(secret) >= _SHORTEST:
-            _known[secret] = _known.pop(secret, []) or _written_forms(secret)
+            _known.pop(secret, None)
+            _known[secret] = None
     for oldest in list(_known)[:-_MOST_KNOWN]:
         _known.pop(oldest, None)
 
 
 def redact_known(text: str) -> str:
     """Return the text with ``***`` for the code of every webhook's address and for all remembered secrets."""
-    for forms in list(_known.values()):
-        for form in forms:
-            text = text.replace(form, "***")
-    return redact(text)
+    return redact(text, *list(_known))
 
 
 def redact(text: str, *secrets: str) -> str:
@@ -70,11 +69,12 @@ def redact_answer(body: bytes, *secrets: str) -> bytes:
     return body
 
 
-def _written_forms(secret: str) -> list[str]:
+@functools.lru_cache(maxsize=2 * _MOST_KNOWN)
+def _written_forms(secret: str) -> tuple[str, ...]:
     """Return a secret as it is, as it looks inside addresses, and as it looks inside JSON."""
     written = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
     by_php = (form.replace("/", "\\/") for form in written)
-    return list(dict.fromkeys((*secret_forms(secret), *filter(None, (*written, *by_php)))))
+    return tuple(dict.fromkeys((*secret_forms(secret), *filter(None, (*written, *by_php)))))
 
 
 def secret_forms(secret: str) -> list[str]:

@@ -62,7 +62,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
 _MAX_READS = 5  # of the environment
 _MAX_FORM_REPLY = 1_000_000  # bytes; tokens take less than one thousand
-_FORM_TIMEOUT = 20.0  # seconds for the answer to a form, during which other tasks wait for tokens
+_FORM_TIMEOUT = 40.0  # seconds for the answer to a form, during which other tasks wait for tokens
 _PIECE = 65_536  # bytes read at once
 _SAFE_URLLIB3 = (2, 7, 0)  # older ones let a small answer become a large one: CVE-2026-44432 and before
 
