@@ -21,14 +21,16 @@ from airflow_provider_b24.errors import (
     Bitrix24RateLimitError,
     Bitrix24RequestTooLargeError,
     Bitrix24TokenExpiredError,
+    Bitrix24TransportError,
 )
+from airflow_provider_b24.rest.answers import IN_FLIGHT, AnswerError
 from airflow_provider_b24.rest.auth.base import Auth
 from airflow_provider_b24.rest.calls import Call, Signed
 from airflow_provider_b24.rest.clock import Clock
 from airflow_provider_b24.rest.limits.bucket import Bucket
 from airflow_provider_b24.rest.limits.operating import Ledger
 from airflow_provider_b24.rest.redaction import redact, redact_answer, without_frames
-from airflow_provider_b24.rest.replies import Outcome, RawReply, Reply, Timing, parse_batch, parse_reply
+from airflow_provider_b24.rest.replies import Outcome, Reply, Timing, parse_batch, parse_reply
 from airflow_provider_b24.rest.transport import Transport
 
 MAX_RENEWALS = 3  # for one request: a token taken over from another task may expire before it is used
@@ -156,7 +158,13 @@ class Exchange:
 
     def _send(self, signed: Signed) -> Reply:
         raw = self._transport.send(signed.path, signed.body, signed.method)
-        return parse_reply(RawReply(raw.status, redact_answer(raw.body, *signed.secrets)), signed.method)
+        raw = replace(raw, body=redact_answer(raw.body, *signed.secrets))
+        try:
+            with IN_FLIGHT.parsing(raw.body):
+                return parse_reply(raw, signed.method)
+        except AnswerError as error:
+            text = f"{self._transport.host}: {error}"
+        raise Bitrix24TransportError(text, http_status=raw.status, method=signed.method)
 
 
 def _cleanly(action: Callable[[], T], signed: Signed | None = None) -> T:
@@ -177,10 +185,9 @@ def _is_of_call(error: Bitrix24ApiError) -> bool:
 
 
 def _scrubbed(error: Bitrix24Error, secrets: Sequence[str]) -> Bitrix24Error:
-    code, description = redact(error.code, *secrets), redact(error.description, *secrets)
-    if (code, description) == (error.code, error.description):
-        return error
-    return error.replace(code=code, description=description)
+    texts = {name: value for name, value in vars(error).items() if isinstance(value, str)}
+    clean = {name: redact(value, *secrets) for name, value in texts.items()}
+    return error if clean == texts else error.replace(**clean)
 
 
 def scrubbed_outcome(outcome: Outcome, secrets: Sequence[str]) -> Outcome:

@@ -22,9 +22,13 @@ from airflow_provider_b24.errors import (
     Bitrix24UnknownOutcomeError,
     classify,
 )
+from airflow_provider_b24.rest.answers import Room
 from airflow_provider_b24.rest.calls import Call
 
 Status = Literal["success", "failure", "unknown", "skipped"]
+
+MAX_SECONDS = 3600.0  # of one request, where none were measured here
+MAX_OPERATING = 3600.0  # operating seconds of one method; the limit is 480, and what runs may go beyond it
 
 # What may stand before the JSON: byte order marks and the notices of PHP (a page would go on behind it).
 _JSON_START = re.compile(rb'\{\s*"(?:result|error)"')
@@ -37,10 +41,17 @@ _PAGE_ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class RawReply:
-    """An HTTP answer as it came."""
+    """
+    An HTTP answer as it came.
+
+    :param seconds: how long the portal may have worked on it: from sending to the last byte.
+    :param room: keeps count of the memory that it takes.
+    """
 
     status: int
     body: bytes = field(repr=False)  # an authorization server's contains tokens
+    seconds: float = MAX_SECONDS
+    room: Room | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +63,34 @@ class Timing:
     operating_reset_at: float | None = None
 
     @classmethod
-    def parse(cls, time: Any) -> Timing:
-        """Read a ``time`` block; fields that are missing or unreadable count as unknown."""
+    def parse(cls, time: Any, most: float = MAX_SECONDS) -> Timing:
+        """
+        Read a ``time`` block; fields that are missing or unreadable count as unknown.
+
+        :param most: the longest plausible duration in seconds: what was measured here.
+        """
         if not isinstance(time, Mapping):
             return cls()
         return cls(
-            duration=parse_number(time.get("duration")) or 0.0,
-            operating=parse_number(time.get("operating")),
-            operating_reset_at=parse_number(time.get("operating_reset_at")),
+            duration=_up_to(most, time.get("duration")) or 0.0,
+            operating=_up_to(MAX_OPERATING, time.get("operating")),
+            operating_reset_at=_up_to(math.inf, time.get("operating_reset_at")),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A successful answer: ``result``, and for lists ``total`` and ``next``."""
+    """
+    A successful answer: ``result``, and for lists ``total`` and ``next``.
+
+    :ivar seconds: how long the portal may have worked on it.
+    """
 
     result: Any
     total: int | None = None
     next: int | None = None
     time: Timing = Timing()
+    seconds: float = MAX_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +137,8 @@ def parse_reply(raw: RawReply, method: str) -> Reply:
             result=body["result"],
             total=_whole(body.get("total")),
             next=_next(body.get("next"), method),
-            time=Timing.parse(body.get("time")),
+            time=Timing.parse(body.get("time"), raw.seconds),
+            seconds=raw.seconds,
         )
     raise _unreadable(raw, method)
 
@@ -142,7 +163,7 @@ def parse_batch(reply: Reply, calls: Sequence[Call], halt: bool = False, first: 
     halted: Bitrix24Error | None = None
     for position, call in enumerate(calls, first):
         key = str(position)
-        time = Timing.parse(times.get(key))
+        time = Timing.parse(times.get(key), reply.seconds)
         if key in errors:
             error: Bitrix24Error = classify(*_code_and_text(errors[key]), None, call.method)
             halted = halted or (error if halt else None)
@@ -169,6 +190,12 @@ def parse_number(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _up_to(most: float, value: Any) -> float | None:
+    """Return a number that is not negative, at most so large; None for everything else."""
+    number = parse_number(value)
+    return None if number is None or number < 0 else min(number, most)
 
 
 def _parse_json(body: bytes) -> Any:
