@@ -102,8 +102,16 @@ def run_load(session: Session, load: Load) -> TableResult:
 
 def _plan(session: Session, load: Load) -> Plan:
     found = find_table(session.connection, session.dialect, load.name)
-    limit = session.connection.dialect.max_identifier_length
-    return make_plan(session.dialect, load.name, found, load.columns, load.key, limit)
+    dialect = session.connection.dialect
+    return make_plan(
+        session.dialect,
+        load.name,
+        found,
+        load.columns,
+        load.key,
+        longest_name=dialect.max_identifier_length,
+        takes_decimals=dialect.supports_native_decimal or session.dialect in TESTED,
+    )
 
 
 def _stage(session: Session, plan: Plan, load: Load) -> _Staged:

@@ -100,6 +100,7 @@ def make_plan(
     columns: Sequence[Column],
     key: str,
     longest_name: int = LONGEST_NAME,
+    takes_decimals: bool = True,
 ) -> Plan:
     """
     Plan a load.
@@ -108,6 +109,7 @@ def make_plan(
     :param columns: the columns of the rows.
     :param key: the name of the field that identifies a row.
     :param longest_name: of a column that the database takes.
+    :param takes_decimals: whether the driver takes ``Decimal``.
     :raises Bitrix24TableError: the table cannot take these columns.
     """
     most = _MOST_COLUMNS.get(dialect)
@@ -121,7 +123,10 @@ def make_plan(
     names = column_names([column.name for column in columns], limit, found.columns if found else ())
     if found is not None:
         check_found(found, dialect, name.text, names[key])
-    planned = [_planned(dialect, name.text, found, column, names[column.name], key) for column in columns]
+    planned = [
+        _planned(dialect, name.text, found, column, names[column.name], column.name == key, takes_decimals)
+        for column in columns
+    ]
     if found is not None:
         _check_left_out(found, name.text, planned)
     return Plan(
@@ -181,11 +186,17 @@ def _match(found: FoundTable, dialect: str, table: str, name: str) -> FoundColum
 
 
 def _planned(
-    dialect: str, table: str, found: FoundTable | None, column: Column, name: str, key: str
+    dialect: str,
+    table: str,
+    found: FoundTable | None,
+    column: Column,
+    name: str,
+    is_key: bool,
+    takes_decimals: bool,
 ) -> PlannedColumn:
     there = _match(found, dialect, table, name) if found else None
-    stored = there.type if there else new_type(dialect, column.type, is_key=column.name == key)
-    fitted = fit(dialect, column.type, stored)
+    stored = there.type if there else new_type(dialect, column.type, is_key=is_key)
+    fitted = fit(dialect, column.type, stored, takes_decimals=takes_decimals)
     if fitted is None:
         raise Bitrix24TableError(
             f"column {name} of table {table} has the type {_spelled(stored)}, which cannot hold every value "

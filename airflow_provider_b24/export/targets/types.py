@@ -76,17 +76,32 @@ def new_type(dialect: str, type_: Type, *, is_key: bool = False) -> TypeEngine[A
     return others[type_]
 
 
-def fit(dialect: str, type_: Type, stored: TypeEngine[Any]) -> Fit | None:
+class ExactNumeric(sa.Numeric[Decimal]):
+    """A decimal number that reaches the driver as it is; SQLAlchemy makes it a float for duckdb-engine."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Any) -> None:
+        """Called by SQLAlchemy, as is the next method."""
+
+    def result_processor(self, dialect: Any, coltype: Any) -> None:
+        pass
+
+
+def fit(dialect: str, type_: Type, stored: TypeEngine[Any], *, takes_decimals: bool = True) -> Fit | None:
     """
     Return how values of a type get into a column of a stored type, None if they cannot.
 
     :param dialect: the name of SQLAlchemy's dialect.
     :param type_: the type of the values.
     :param stored: the column's type, from ``new_type`` or as it was reflected.
+    :param takes_decimals: whether the driver takes ``Decimal``; SQLAlchemy gives others a float.
     """
     kind = _kind(dialect, stored)
     if kind == "text":
         return _fit_text(dialect, type_, stored)
+    if kind == "decimal" and not takes_decimals and dialect != "duckdb":
+        kind = "float"
     fitting = _FITTING.get((type_, kind))
     return fitting(dialect, stored) if fitting else None
 
@@ -193,7 +208,7 @@ def _fit_decimal(dialect: str, stored: Any) -> Fit:
             pass
         raise ValueError(f"the column takes {precision - scale} digits before the point and {scale} after it")
 
-    type_ = sa.Numeric(precision, scale)
+    type_ = ExactNumeric(precision, scale) if dialect == "duckdb" else sa.Numeric(precision, scale)
     return Fit("decimal", type_, type_, convert)
 
 
@@ -201,7 +216,7 @@ def _fit_float(dialect: str, stored: Any) -> Fit:
     is_single = dialect != "sqlite" and (
         isinstance(stored, sa.REAL)
         or (stored.__visit_name__ == "FLOAT" and dialect == "mysql")
-        or (stored.precision or 53) <= 24
+        or (isinstance(stored, sa.Float) and (stored.precision or 53) <= 24)
     )
 
     def convert(value: Any) -> float:
@@ -212,7 +227,7 @@ def _fit_float(dialect: str, stored: Any) -> Fit:
         else:
             is_exact = Decimal(repr(number)) == value
         if not is_exact:
-            raise ValueError("the column holds floating point numbers, which would round it")
+            raise ValueError("it would be rounded to a floating point number")
         return number
 
     type_ = stored if is_single else _double(dialect)
