@@ -21,6 +21,7 @@ Every error of this package, as one tree.
     │   │   ├── Bitrix24RateLimitError        too many requests
     │   │   └── Bitrix24OperatingLimitError   too much operating time of one method
     │   └── Bitrix24ServerError               the portal failed; temporary
+    ├── Bitrix24TableError                    a database or a table cannot take the rows of a list
     └── Bitrix24SyncError                     more contacts failed than allowed
 """
 
@@ -179,6 +180,24 @@ class Bitrix24ServerError(Bitrix24ApiError):
     """The portal failed while it worked on the request."""
 
     default_temporary = True
+
+
+class Bitrix24TableError(Bitrix24Error):
+    """
+    A database, or a table in it, cannot take the rows of a list; nothing of them was written.
+
+    :ivar table: the table's name as the caller wrote it.
+    :ivar column: the table's column, if it is about one.
+    :ivar row_id: id of the row, if it is about one.
+    """
+
+    def __init__(
+        self, description: str = "", *, table: str = "", column: str = "", row_id: object = None, **facts: Any
+    ) -> None:
+        super().__init__(description, **facts)
+        self.table = table
+        self.column = column
+        self.row_id = row_id
 
 
 class Bitrix24SyncError(Bitrix24Error):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO
 
-from airflow_provider_b24.errors import Bitrix24InputError
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.export.formats import find_format
 from airflow_provider_b24.export.job import ExportOptions, export_list, forget
 from airflow_provider_b24.export.publish import read_ids
@@ -83,6 +83,41 @@ def exported_ids(method: str, options: ExportOptions, summary: Mapping[str, Any]
     """
     format_ = find_format(options.path.name, options.format)
     return read_ids(options.path, format_, list_method(method).key[0], summary.get("files"))
+
+
+def check_max_deleted(deleted: int, before: int, max_deleted: float | None) -> None:
+    """
+    Check that not more rows are about to be deleted than is allowed.
+
+    :param deleted: the number of rows to delete.
+    :param before: the number of rows there are.
+    :param max_deleted: the most rows, as a number (``int``) or as a share from 0.0 to 1.0 (``float``); None:
+        half of them, or 20 if that is more. All rows are deleted only with 1.0.
+    :raises Bitrix24InputError: it is not such a number.
+    :raises Bitrix24Error: they are too many.
+    """
+    limit = parse_max_deleted(max_deleted, before)
+    if deleted == 0 or (deleted <= limit and (deleted < before or max_deleted == 1.0)):
+        return
+    allowed = f"{limit:,}" if deleted > limit else "fewer than all"
+    raise Bitrix24Error(
+        f"{deleted:,} of {before:,} rows would be deleted, but at most {allowed} may be. Nothing was deleted",
+        advice="Check the filter and what the connection's user may read: rows without permission are left "
+        "out of a list. If so many are to be deleted, raise max_deleted; 1.0 allows all.",
+    )
+
+
+def parse_max_deleted(max_deleted: float | None, before: int) -> int:
+    """Return the most rows that may be deleted, see ``check_max_deleted``."""
+    if max_deleted is None:
+        return max(before // 2, 20)
+    is_number = isinstance(max_deleted, int | float) and not isinstance(max_deleted, bool)
+    is_share = isinstance(max_deleted, float)
+    if not is_number or max_deleted < 0 or (is_share and not max_deleted <= 1.0):
+        raise Bitrix24InputError(
+            f"max_deleted must be a number of rows or a share from 0.0 to 1.0, got {max_deleted!r:.40}"
+        )
+    return max_deleted if isinstance(max_deleted, int) else int(before * max_deleted)
 
 
 def missing(old: Iterator[int], new: Iterable[int]) -> Iterator[int]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
-from airflow_provider_b24.errors import Bitrix24InputError
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.export.columns import (
     Column,
     Converter,
@@ -18,33 +18,12 @@ from airflow_provider_b24.export.columns import (
     parse_fields,
     parse_types,
 )
-from airflow_provider_b24.export.deletions import missing
-from airflow_provider_b24.export.formats import check_known
 from airflow_provider_b24.export.metadata import read_metadata
 from airflow_provider_b24.export.readable import Readable, name_columns, read_names
-from airflow_provider_b24.export.tables import Dialect, Table
+from airflow_provider_b24.export.targets.table import TableTarget, check_target, write_table
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.lists import list_method
 from airflow_provider_b24.rest.paging import is_read_by_id
-
-MOST_VALUES = 10_000  # in one statement; SQLite takes 32,766, PostgreSQL 65,535
-
-
-@dataclass(frozen=True)
-class Target:
-    """
-    A table in a database.
-
-    :param connection: an open DB-API connection; it is committed or rolled back, not closed.
-    :param table: the table's name, perhaps with a schema before it.
-    :param dialect: what the database understands.
-    :param placeholder: what stands for a value in its driver, ``%s`` or ``?``.
-    """
-
-    connection: Any
-    table: str
-    dialect: Dialect
-    placeholder: str
 
 
 @dataclass(frozen=True)
@@ -56,19 +35,21 @@ class LoadOptions:
     :param readable: whether to add the names of codes.
     :param types: types of columns that are not to be those of the portal.
     :param delete_missing: whether rows are deleted that are not in the whole list.
+    :param max_deleted: how many rows may be deleted, see ``check_max_deleted``.
     """
 
     changed: Mapping[str, Any] | None = None
     readable: bool = False
     types: Mapping[str, Any] = field(default_factory=dict)
     delete_missing: bool = False
+    max_deleted: float | None = None
 
 
 def load_list(
     client: Client,
     method: str,
     params: Mapping[str, Any] | None,
-    target: Target,
+    target: TableTarget,
     options: LoadOptions,
     log: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -90,55 +71,45 @@ def load_list(
     :raises Bitrix24Error: the list cannot be read completely.
     """
     whole = _with_id(method, params or {})
+    key = list_method(method).key[0]
+    check_target(target, key, deletes=options.delete_missing)
     started, sent = client.clock.now(), client.requests
-    try:
-        with closing(target.connection.cursor()) as cursor:
-            summary = _load(client, method, whole, target, options, cursor, log)
-        target.connection.commit()
-    except BaseException:
-        target.connection.rollback()
-        raise
-    seconds = round(client.clock.now() - started, 1)
-    return summary | {"requests": client.requests - sent, "seconds": seconds}
-
-
-def _load(
-    client: Client,
-    method: str,
-    params: Mapping[str, Any],
-    target: Target,
-    options: LoadOptions,
-    cursor: Any,
-    log: Callable[[str], None],
-) -> dict[str, Any]:
-    metadata = read_metadata(client, method, params)
-    asked = params if options.changed is None else _with_id(method, options.changed)
-    names = read_names(client, method, params, metadata.fields, log) if options.readable else {}
-    readable = Readable(names)
+    metadata = read_metadata(client, method, whole)
+    asked = whole if options.changed is None else _with_id(method, options.changed)
+    names = read_names(client, method, whole, metadata.fields, log) if options.readable else {}
     known = parse_fields(metadata.fields)
     known |= {column.name: column for column in name_columns(names, known)}
-    rows = client.pages(method, asked)
-    first = _take(rows, readable, 500)
-    key = list_method(method).key[0]
+    rows = list(client.pages(method, asked))
+    Readable(names).add(rows)
     types = parse_types({key: "integer", **options.types})
     absent = left_out(metadata.fields, asked)
-    columns = find_columns(first or [dict.fromkeys([key, *known])], known, types, absent)
-    table = Table(target.table, columns, key, target.dialect, target.placeholder)
-    added = _prepare(cursor, table, log)
-    counts = _write(cursor, table, chain(first, rows), readable)
-    deleted = 0
+    columns = find_columns(rows or [dict.fromkeys([key, *known])], known, types, absent)
+    Converter(columns).convert(rows)
+    keep_ids = None
     if options.delete_missing:
-        ids = (int(row[key]) for row in client.pages(method, {**params, "select": [key]}))
-        deleted = _delete(cursor, table, ids)
+        ids = [int(row[key]) for row in client.pages(method, {**whole, "select": [key]})]
+        keep_ids = lambda: iter(ids)  # noqa: E731
+    values = [tuple(_value(row.get(column.name), column) for column in columns) for row in rows]
+    result = write_table(
+        target,
+        columns,
+        key,
+        lambda: iter([values]),
+        keep_ids=keep_ids,
+        max_deleted=options.max_deleted,
+        log=log,
+    )
     return {
         "table": target.table,
-        "rows": counts[0],
-        "written": counts[1],
-        "deleted": deleted,
+        "rows": len(rows),
+        "written": result.written,
+        "deleted": result.deleted,
         "columns": len(columns),
-        "fields": [[table.names[column.name], column.type] for column in columns],
-        "added_columns": added,
+        "fields": [[result.names[column.name], column.type] for column in columns],
+        "added_columns": result.added_columns,
         "watermark": metadata.time,
+        "requests": client.requests - sent,
+        "seconds": round(client.clock.now() - started, 1),
     }
 
 
@@ -154,59 +125,20 @@ def _with_id(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {**params, name: [key, *select]}
 
 
-def _prepare(cursor: Any, table: Table, log: Callable[[str], None]) -> list[str]:
-    """Create the table, or add the columns it lacks; return their names."""
-    cursor.execute(table.create())
-    cursor.execute(table.describe())
-    missing_columns = table.extend([column[0] for column in cursor.description])
-    for name, statement in missing_columns.items():
-        cursor.execute(statement)
-        log(f"column {name} added to {table.name}")
-    return list(missing_columns)
-
-
-def _write(cursor: Any, table: Table, rows: Iterator[dict[str, Any]], readable: Readable) -> tuple[int, int]:
-    """Write rows; return how many there were, and how many were inserted or changed."""
-    converter = Converter(table.columns)
-    known = set(table.names)
-    read = written = 0
-    while chunk := _take(rows, readable, max(1, MOST_VALUES // len(table.columns))):
-        converter.convert(chunk)
-        for row in chunk:
-            check_known(row, known)
-        if not table.dialect.differs:
-            cursor.execute(table.delete(len(chunk)), [row[table.key] for row in chunk])
-        values = [_sql_value(row.get(column.name), column) for row in chunk for column in table.columns]
-        cursor.execute(table.insert(len(chunk)), values)
-        read += len(chunk)
-        written += cursor.rowcount
-    return read, written
-
-
-def _delete(cursor: Any, table: Table, ids: Iterator[int]) -> int:
-    cursor.execute(table.select_ids())
-    gone = list(missing((int(row[0]) for row in cursor.fetchall()), ids))
-    for first in range(0, len(gone), MOST_VALUES):
-        chunk = gone[first : first + MOST_VALUES]
-        cursor.execute(table.delete(len(chunk)), chunk)
-    return len(gone)
-
-
-def _take(rows: Iterator[dict[str, Any]], readable: Readable, most: int) -> list[dict[str, Any]]:
-    chunk = list(islice(rows, most))
-    readable.add(chunk)
-    return chunk
-
-
-def _sql_value(value: Any, column: Column) -> Any:
+def _value(value: Any, column: Column) -> Any:
     if value is None:
         return None
-    if column.type == "json":
+    if column.type == "json" or (column.type == "string" and not isinstance(value, str)):
         return json.dumps(value, ensure_ascii=False)
+    if column.type == "number":
+        return Decimal(repr(value))
     if column.type in ("date", "datetime"):
         if value in ("", False):
             return None
-        return value[:10] if column.type == "date" and isinstance(value, str) else value
-    if column.type == "string" and not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            raise Bitrix24Error(f"column {column.name}: {value!r:.60} is not a time") from None
+        time = time if time.tzinfo else time.replace(tzinfo=UTC)
+        return time.date() if column.type == "date" else time
     return value

@@ -241,6 +241,8 @@ class Bitrix24Hook(BaseHook):
         since: datetime | str | None = None,
         overlap: float = 300.0,
         delete_missing: bool = False,
+        max_deleted: float | None = None,
+        lock_timeout: float = 60.0,
     ) -> dict[str, Any]:
         """
         Bring every row of a list method into a database table, in one transaction.
@@ -258,6 +260,10 @@ class Bitrix24Hook(BaseHook):
         :param since: the ``watermark`` of an earlier load, or another time, as in ``export``.
         :param overlap: seconds by which reading begins before ``since``.
         :param delete_missing: whether rows of the table are deleted that are not in the list.
+        :param max_deleted: the most rows that may be deleted, as a number or as a share from 0.0 to 1.0; by
+            default half of them, or 20 if that is more. More fail the load before anything is deleted; all
+            rows are deleted only with 1.0.
+        :param lock_timeout: seconds to wait for locks that others hold on the table.
         :returns: ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their
             number), ``fields`` (their names and types), ``added_columns`` (their names), ``requests, seconds,
             watermark``.
@@ -266,13 +272,13 @@ class Bitrix24Hook(BaseHook):
         """
         from airflow_provider_b24.export.incremental import narrowed
         from airflow_provider_b24.export.load import LoadOptions, load_list
-        from airflow_provider_b24.hooks.database import open_target
+        from airflow_provider_b24.hooks.database import table_target
 
         now, warn = self._client.clock.now(), self.log.warning
         changed = narrowed(method, params, incremental, since, overlap, now, warn)
-        options = LoadOptions(changed, readable, types or {}, delete_missing)
-        with open_target(conn_id, table) as target:
-            return load_list(self._client, method, params, target, options, self.log.info)
+        options = LoadOptions(changed, readable, types or {}, delete_missing, max_deleted)
+        target = table_target(conn_id, table, lock_timeout)
+        return load_list(self._client, method, params, target, options, self.log.info)
 
     def contact(self, contact_id: int | str) -> Contact:
         """Return a contact, whose methods read and write its companies."""

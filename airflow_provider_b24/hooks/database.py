@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import re
 from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_b24.errors import Bitrix24ConfigError
-from airflow_provider_b24.export.load import Target
-from airflow_provider_b24.export.tables import DIALECTS, STANDARD
+from airflow_provider_b24.export.targets.connect import LOCK_TIMEOUT, TableTarget
+from airflow_provider_b24.hooks.drivers import make_engine
+from airflow_provider_b24.rest.redaction import redact
+
+_SECRET_NAME = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
 
 
 def table_address(conn_id: str, table: str) -> tuple[str, str]:
@@ -26,18 +28,31 @@ def table_address(conn_id: str, table: str) -> tuple[str, str]:
     return f"{info.scheme}://{info.authority}" if info.authority else info.scheme, name
 
 
-@contextmanager
-def open_target(conn_id: str, table: str) -> Iterator[Target]:
+def table_target(conn_id: str, table: str, lock_timeout: float = LOCK_TIMEOUT) -> TableTarget:
     """
-    Open a connection to a database, and close it at the end.
+    Return a table in the database of a connection; the database is not reached yet.
 
     :param conn_id: id of a connection of any type with a ``DbApiHook``.
-    :param table: the table.
-    :raises Bitrix24ConfigError: the connection is not one to a database.
+    :param table: the table's name, perhaps with a schema before it.
+    :param lock_timeout: seconds to wait for locks of others.
+    :raises Bitrix24ConfigError: there is no such connection, its provider is missing, or it is not one to a
+        database.
     """
-    hook: Any = BaseHook.get_hook(conn_id)
+    try:
+        hook: Any = BaseHook.get_hook(conn_id)
+    except Exception as error:  # noqa: BLE001 - Airflow raises a different one on each version
+        text = redact(next(iter(str(error).splitlines()), type(error).__name__))
+        raise Bitrix24ConfigError(
+            f"connection {conn_id} cannot be used: {text}",
+            advice="Check its id and type, and install the provider of its database.",
+        ) from None
     if not hasattr(hook, "placeholder"):
         raise Bitrix24ConfigError(f"connection {conn_id} is not one to a database")
-    dialect = DIALECTS.get(hook.conn_type, STANDARD)
-    with closing(hook.get_conn()) as connection:
-        yield Target(connection, table, dialect, hook.placeholder)
+    return TableTarget(lambda: make_engine(hook, conn_id), table, lock_timeout, _secrets(hook, conn_id))
+
+
+def _secrets(hook: Any, conn_id: str) -> list[str]:
+    connection = hook.get_connection(conn_id)
+    extra = connection.extra_dejson
+    found = [connection.password, *(value for name, value in extra.items() if _SECRET_NAME.search(name))]
+    return [secret for secret in found if isinstance(secret, str) and secret]

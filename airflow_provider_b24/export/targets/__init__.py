@@ -1,0 +1,1 @@
+"""Where the rows of a list go: database tables."""
