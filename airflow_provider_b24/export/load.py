@@ -1,50 +1,26 @@
-"""The rows of a list in a database table, in one transaction."""
+"""The rows of a list in a database table: read completely into pieces, then merged in one transaction."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from typing import Any
 
-from airflow_provider_b24.errors import Bitrix24InputError
-from airflow_provider_b24.export.columns import (
-    Column,
-    Converter,
-    find_columns,
-    left_out,
-    parse_fields,
-    parse_types,
-)
-from airflow_provider_b24.export.deletions import missing
-from airflow_provider_b24.export.formats import check_known
-from airflow_provider_b24.export.metadata import read_metadata
-from airflow_provider_b24.export.readable import Readable, name_columns, read_names
-from airflow_provider_b24.export.tables import Dialect, Table
+from airflow_provider_b24.crm.fields import listed
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
+from airflow_provider_b24.export.columns import Column, all_columns, parse_types
+from airflow_provider_b24.export.deletions import MaxDeleted, parse_max_deleted, read_ids
+from airflow_provider_b24.export.merge import Chunks, TableResult, Target, check_target, write_table
+from airflow_provider_b24.export.preparing import Wanted, prepare
+from airflow_provider_b24.export.reading import Keeping, ListReader, SavedList, cleared_after_errors
+from airflow_provider_b24.export.saved_rows import ids_of, lines_of, names_of
+from airflow_provider_b24.export.scratch import on_this_machine
+from airflow_provider_b24.export.tabulate import NewNameError, Tabulator
+from airflow_provider_b24.files.paths import StoragePath
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.lists import list_method
 from airflow_provider_b24.rest.paging import is_read_by_id
-
-MOST_VALUES = 10_000  # in one statement; SQLite takes 32,766, PostgreSQL 65,535
-
-
-@dataclass(frozen=True)
-class Target:
-    """
-    A table in a database.
-
-    :param connection: an open DB-API connection; it is committed or rolled back, not closed.
-    :param table: the table's name, perhaps with a schema before it.
-    :param dialect: what the database understands.
-    :param placeholder: what stands for a value in its driver, ``%s`` or ``?``.
-    """
-
-    connection: Any
-    table: str
-    dialect: Dialect
-    placeholder: str
 
 
 @dataclass(frozen=True)
@@ -56,12 +32,26 @@ class LoadOptions:
     :param readable: whether to add the names of codes.
     :param types: types of columns that are not to be those of the portal.
     :param delete_missing: whether rows are deleted that are not in the whole list.
+    :param max_deleted: how many of them at most, see ``deletions.check_max_deleted``.
+    :param incremental: the field by whose time the list is narrowed, to be checked.
+    :param owner: a name shared by the tries of one load, so that the next one continues after the last rows
+        that were saved; empty: no other try does.
+    :param scratch: the folder in which rows are kept until they are merged; None: one of this user on this
+        machine.
     """
 
     changed: Mapping[str, Any] | None = None
     readable: bool = False
     types: Mapping[str, Any] = field(default_factory=dict)
     delete_missing: bool = False
+    max_deleted: MaxDeleted = None
+    incremental: str | None = None
+    owner: str = ""
+    scratch: StoragePath | None = None
+
+    def __post_init__(self) -> None:
+        parse_max_deleted(self.max_deleted)
+        parse_types(self.types)
 
 
 def load_list(
@@ -75,11 +65,11 @@ def load_list(
     """
     Bring every row of a list method into a table: new rows are inserted, those that differ are changed.
 
-    The table is created if it does not exist, and gets a column for each new field. All of it is one
-    transaction: after an error, the table is as it was.
+    The table is created if it does not exist, and gets a column for each new field. Rows are read completely
+    first, then merged in one transaction: after an error, the table is as it was.
 
     :param client: the client of the portal.
-    :param method: name of a list method that is read by id.
+    :param method: name of a list method whose rows have an id.
     :param params: its parameters.
     :param target: the table.
     :param options: what is loaded.
@@ -87,59 +77,110 @@ def load_list(
     :returns: ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their number),
         ``fields`` (their names and types), ``added_columns`` (their names), ``requests, seconds, watermark``.
     :raises Bitrix24InputError: the list is not read by id, or the table has no plain name.
-    :raises Bitrix24Error: the list cannot be read completely.
+    :raises Bitrix24Error: the list cannot be read completely, or a value breaks the promise of its column's
+        type.
     """
-    whole = _with_id(method, params or {})
-    started, sent = client.clock.now(), client.requests
-    try:
-        with closing(target.connection.cursor()) as cursor:
-            summary = _load(client, method, whole, target, options, cursor, log)
-        target.connection.commit()
-    except BaseException:
-        target.connection.rollback()
-        raise
-    seconds = round(client.clock.now() - started, 1)
-    return summary | {"requests": client.requests - sent, "seconds": seconds}
+    return _Load(client, method, dict(params or {}), target, options, log).run()
 
 
-def _load(
-    client: Client,
-    method: str,
-    params: Mapping[str, Any],
-    target: Target,
-    options: LoadOptions,
-    cursor: Any,
-    log: Callable[[str], None],
-) -> dict[str, Any]:
-    metadata = read_metadata(client, method, params)
-    asked = params if options.changed is None else _with_id(method, options.changed)
-    names = read_names(client, method, params, metadata.fields, log) if options.readable else {}
-    readable = Readable(names)
-    known = parse_fields(metadata.fields)
-    known |= {column.name: column for column in name_columns(names, known)}
-    rows = client.pages(method, asked)
-    first = _take(rows, readable, 500)
-    key = list_method(method).key[0]
-    types = parse_types({key: "integer", **options.types})
-    absent = left_out(metadata.fields, asked)
-    columns = find_columns(first or [dict.fromkeys([key, *known])], known, types, absent)
-    table = Table(target.table, columns, key, target.dialect, target.placeholder)
-    added = _prepare(cursor, table, log)
-    counts = _write(cursor, table, chain(first, rows), readable)
-    deleted = 0
-    if options.delete_missing:
-        ids = (int(row[key]) for row in client.pages(method, {**params, "select": [key]}))
-        deleted = _delete(cursor, table, ids)
-    return {
-        "table": target.table,
-        "rows": counts[0],
-        "written": counts[1],
-        "deleted": deleted,
-        "columns": len(columns),
-        "fields": [[table.names[column.name], column.type] for column in columns],
-        "added_columns": added,
-        "watermark": metadata.time,
-    }
+class _Load:
+    def __init__(
+        self,
+        client: Client,
+        method: str,
+        params: Mapping[str, Any],
+        target: Target,
+        options: LoadOptions,
+        log: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._method = method
+        self._target = target
+        self._options = options
+        self._log = log
+        self._whole = _with_id(method, params)
+        self._asked = self._whole if options.changed is None else _with_id(method, options.changed)
+        self._key = list_method(method).key[0]
+        self._folder = options.scratch or on_this_machine()
+
+    def run(self) -> dict[str, Any]:
+        options = self._options
+        check_target(self._target)
+        wanted = Wanted(self._asked, options.types, options.readable, options.incremental)
+        keeping = self._keeping("rows", options.readable, dict(options.types))
+        reader = ListReader(self._client, self._method, self._asked, keeping, self._log)
+        saved = reader.read(lambda: prepare(self._client, self._method, wanted, self._log))
+        with cleared_after_errors(saved):
+            ids = self._read_ids(saved) if options.delete_missing else None
+            try:
+                columns, result = self._merge(saved, ids)
+            except NewNameError:  # another try of this load wrote that piece
+                saved.seen = names_of(saved.pieces.opened(saved.chain))
+                columns, result = self._merge(saved, ids)
+        reader.count(saved.state, saved.rows)
+        saved.pieces.clear()
+        if ids is not None:
+            ids.pieces.clear()
+        return {
+            "table": self._target.table,
+            "rows": saved.rows,
+            "written": result.written,
+            "deleted": result.deleted,
+            "columns": len(columns),
+            "fields": [[result.names[one.name], one.type] for one in columns],
+            "added_columns": result.added_columns,
+            "watermark": saved.state["watermark"],
+            "requests": saved.state["requests"],
+            "seconds": round(saved.state["seconds"], 1),
+        }
+
+    def _merge(self, saved: SavedList, ids: SavedList | None) -> tuple[list[Column], TableResult]:
+        """Merge the rows into the table; return the columns and what was done."""
+        promised = [Column(**one) for one in saved.state["promised"]]
+        types = parse_types({self._key: "integer", **self._options.types})
+        columns = all_columns(promised, saved.seen, types)
+        if all(one.name != self._key for one in columns):
+            columns.insert(0, Column(self._key, types[self._key]))
+
+        def rows() -> Chunks:
+            tabulator = Tabulator(columns, saved.seen, self._method, self._key)
+            for chunk in tabulator.chunks(lines_of(saved.pieces.opened(saved.chain))):
+                yield chunk.tuples()
+            tabulator.warn()
+
+        def kept() -> Iterator[int]:
+            return ids_of(ids.pieces.opened(ids.chain), self._key) if ids else iter(())
+
+        result = write_table(
+            self._target,
+            columns,
+            self._key,
+            rows,
+            keep_ids=None if ids is None else kept,
+            max_deleted=self._options.max_deleted,
+            log=self._log,
+        )
+        return columns, result
+
+    def _read_ids(self, saved: SavedList) -> SavedList:
+        """
+        Read the ids of the whole list.
+
+        :raises Bitrix24Error: the portal does not sort it by id.
+        """
+        if saved.rows and not saved.by_id:
+            raise Bitrix24Error(
+                "the portal does not sort this list by id, so that rows which were deleted cannot be told "
+                "from rows that were not read",
+                method=self._method,
+                advice="Leave out delete_missing for this list.",
+            )
+        keeping = self._keeping("ids")
+        return read_ids(self._client, self._method, self._whole, keeping, self._log)
+
+    def _keeping(self, what: str, *about: Any) -> Keeping:
+        digest = hashlib.sha256(self._target.table.encode()).hexdigest()[:12]
+        return Keeping(self._folder / f"{what}-{digest}", self._options.owner, self._folder, about)
 
 
 def _with_id(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,65 +189,7 @@ def _with_id(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
         raise Bitrix24InputError("only a list that is read by id has a key for a table", method=method)
     key = list_method(method).key[0]
     name = next((name for name in params if str(name).lower() == "select"), "select")
-    select = params.get(name)
-    if not select or "*" in select or any(str(one).upper() == key.upper() for one in select):
+    select = listed(params.get(name))
+    if not select or "*" in select or any(one.upper() == key.upper() for one in select):
         return dict(params)
     return {**params, name: [key, *select]}
-
-
-def _prepare(cursor: Any, table: Table, log: Callable[[str], None]) -> list[str]:
-    """Create the table, or add the columns it lacks; return their names."""
-    cursor.execute(table.create())
-    cursor.execute(table.describe())
-    missing_columns = table.extend([column[0] for column in cursor.description])
-    for name, statement in missing_columns.items():
-        cursor.execute(statement)
-        log(f"column {name} added to {table.name}")
-    return list(missing_columns)
-
-
-def _write(cursor: Any, table: Table, rows: Iterator[dict[str, Any]], readable: Readable) -> tuple[int, int]:
-    """Write rows; return how many there were, and how many were inserted or changed."""
-    converter = Converter(table.columns)
-    known = set(table.names)
-    read = written = 0
-    while chunk := _take(rows, readable, max(1, MOST_VALUES // len(table.columns))):
-        converter.convert(chunk)
-        for row in chunk:
-            check_known(row, known)
-        if not table.dialect.differs:
-            cursor.execute(table.delete(len(chunk)), [row[table.key] for row in chunk])
-        values = [_sql_value(row.get(column.name), column) for row in chunk for column in table.columns]
-        cursor.execute(table.insert(len(chunk)), values)
-        read += len(chunk)
-        written += cursor.rowcount
-    return read, written
-
-
-def _delete(cursor: Any, table: Table, ids: Iterator[int]) -> int:
-    cursor.execute(table.select_ids())
-    gone = list(missing((int(row[0]) for row in cursor.fetchall()), ids))
-    for first in range(0, len(gone), MOST_VALUES):
-        chunk = gone[first : first + MOST_VALUES]
-        cursor.execute(table.delete(len(chunk)), chunk)
-    return len(gone)
-
-
-def _take(rows: Iterator[dict[str, Any]], readable: Readable, most: int) -> list[dict[str, Any]]:
-    chunk = list(islice(rows, most))
-    readable.add(chunk)
-    return chunk
-
-
-def _sql_value(value: Any, column: Column) -> Any:
-    if value is None:
-        return None
-    if column.type == "json":
-        return json.dumps(value, ensure_ascii=False)
-    if column.type in ("date", "datetime"):
-        if value in ("", False):
-            return None
-        return value[:10] if column.type == "date" and isinstance(value, str) else value
-    if column.type == "string" and not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return value

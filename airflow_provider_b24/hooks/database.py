@@ -9,7 +9,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_b24.errors import Bitrix24ConfigError
-from airflow_provider_b24.export.load import Target
+from airflow_provider_b24.export.merge import Target
 from airflow_provider_b24.export.tables import DIALECTS, STANDARD
 
 

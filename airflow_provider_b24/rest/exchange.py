@@ -70,9 +70,13 @@ class Exchange:
         """Return a request with its credentials; this may request the first token."""
         return _cleanly(lambda: self._auth.sign(method, params))
 
-    def send(self, signed: Signed) -> Reply:
-        """Send a request once and read the answer. Does not use the token store, so any thread may do it."""
-        return _cleanly(lambda: self._send(signed), signed)
+    def send(self, signed: Signed, exact: bool = False) -> Reply:
+        """
+        Send a request once and read the answer. Does not use the token store, so any thread may do it.
+
+        :param exact: whether numbers with a fraction are ``Decimal``, with every digit.
+        """
+        return _cleanly(lambda: self._send(signed, exact), signed)
 
     def send_batch(
         self, signed: Signed, calls: Sequence[Call], halt: bool = False, first: int = 0
@@ -127,9 +131,10 @@ class Exchange:
             seconds = reply.time.duration * len(group) / len(reply.outcomes)
             self.ledger.record(method, group[-1].time, calls=len(group), seconds=seconds)
 
-    def _send(self, signed: Signed) -> Reply:
+    def _send(self, signed: Signed, exact: bool) -> Reply:
         raw = self._transport.send(signed.path, signed.body, signed.method)
-        return parse_reply(RawReply(raw.status, redact_answer(raw.body, *signed.secrets)), signed.method)
+        body = redact_answer(raw.body, *signed.secrets)
+        return parse_reply(RawReply(raw.status, body), signed.method, exact)
 
 
 def _cleanly(action: Callable[[], T], signed: Signed | None = None) -> T:
