@@ -30,22 +30,20 @@ class Documented:
     also: frozenset[str] = frozenset()
 
 
-def _fields(**names: str) -> dict[str, str]:
-    """Return fields from types with names: ``integer="ID SORT"``."""
-    return {name: kind for kind, text in names.items() for name in text.split()}
+def _fields(text: str) -> dict[str, str]:
+    """Return fields from ``ID:integer NAME``, in the order of the page; text if nothing else is said."""
+    pairs = (one.partition(":") for one in text.split())
+    return {name: kind or "string" for name, _, kind in pairs}
 
 
+# TIMESTAMP_X and LAST_ACTIVITY_DATE have been {} and times without an offset, and the date of employment is
+# written in the portal's own form: text.
 _USER = Documented(
     f"{_DOCS}/user/user-get.html",
     _fields(
-        integer="ID",
-        boolean="ACTIVE IS_ONLINE",
-        datetime="LAST_LOGIN DATE_REGISTER",
-        date="PERSONAL_BIRTHDAY",
-        array="UF_DEPARTMENT",
-        # These two have been {} and a time without an offset; the date of employment is in the portal's form.
-        string="XML_ID NAME LAST_NAME SECOND_NAME TITLE EMAIL TIME_ZONE TIMESTAMP_X LAST_ACTIVITY_DATE"
-        " UF_EMPLOYMENT_DATE USER_TYPE",
+        "ID:integer XML_ID ACTIVE:boolean NAME LAST_NAME SECOND_NAME TITLE EMAIL LAST_LOGIN:datetime"
+        " DATE_REGISTER:datetime TIME_ZONE IS_ONLINE:boolean TIMESTAMP_X LAST_ACTIVITY_DATE"
+        " PERSONAL_BIRTHDAY:date UF_EMPLOYMENT_DATE UF_DEPARTMENT:array USER_TYPE"
     ),
     frozenset(
         {
@@ -56,17 +54,17 @@ _USER = Documented(
 )
 DOCUMENTED: dict[str, Documented] = {
     "tasks.task.list": Documented(
-        f"{_DOCS}/tasks/tasks-task-list.html",
+        f"{_DOCS}/tasks/tasks-task-get-fields.html",
         _fields(
-            integer="id parentId groupId stageId createdBy responsibleId changedBy statusChangedBy closedBy"
-            " commentsCount newCommentsCount timeEstimate timeSpentInLogs flowId",
-            number="sorting",
-            boolean="multitask notViewed replicate allowChangeDeadline allowTimeTracking taskControl"
-            " addInReport subordinate favorite isMuted isPinned isPinnedInGroup matchWorkTime",
-            datetime="createdDate changedDate statusChangedDate closedDate activityDate dateStart deadline"
-            " startDatePlan endDatePlan viewedDate",
-            array="accomplices auditors",
-            string="title description mark priority status guid xmlId siteId durationType",
+            "id:integer parentId:integer title description mark priority status multitask notViewed replicate"
+            " groupId:integer stageId:integer createdBy:integer createdDate:datetime responsibleId:integer"
+            " accomplices:array auditors:array changedBy:integer changedDate:datetime statusChangedBy:integer"
+            " statusChangedDate:datetime closedBy:integer closedDate:datetime activityDate:datetime"
+            " dateStart:datetime deadline:datetime startDatePlan:datetime endDatePlan:datetime guid xmlId"
+            " commentsCount:integer newCommentsCount:integer allowChangeDeadline allowTimeTracking"
+            " taskControl addInReport timeEstimate:integer timeSpentInLogs:integer matchWorkTime:boolean"
+            " siteId subordinate favorite viewedDate:datetime sorting:double durationType isMuted isPinned"
+            " isPinnedInGroup flowId:integer"
         ),
         frozenset(
             {
@@ -87,38 +85,35 @@ DOCUMENTED: dict[str, Documented] = {
     "user.search": Documented(f"{_DOCS}/user/user-search.html", _USER.fields, _USER.times),
     "department.get": Documented(
         f"{_DOCS}/departments/department-get.html",
-        _fields(integer="ID SORT PARENT UF_HEAD", string="NAME"),
+        _fields("ID:integer NAME SORT:integer PARENT:integer UF_HEAD:integer"),
         frozenset(),
     ),
     "voximplant.statistic.get": Documented(
         f"{_DOCS}/telephony/voximplant/voximplant-statistic-get.html",
         _fields(
-            integer="ID PORTAL_USER_ID CALL_TYPE CALL_DURATION CRM_ENTITY_ID CRM_ACTIVITY_ID CALL_VOTE"
-            " REST_APP_ID TRANSCRIPT_ID REDIAL_ATTEMPT RECORD_DURATION RECORD_FILE_ID",
-            number="COST",
-            boolean="TRANSCRIPT_PENDING",
-            datetime="CALL_START_DATE",
-            string="PORTAL_NUMBER PHONE_NUMBER CALL_ID EXTERNAL_CALL_ID CALL_CATEGORY CALL_LOG"
-            " CALL_RECORD_URL COST_CURRENCY CALL_FAILED_CODE CALL_FAILED_REASON CRM_ENTITY_TYPE"
-            " REST_APP_NAME SESSION_ID COMMENT",
+            "ID:integer PORTAL_USER_ID:integer PORTAL_NUMBER PHONE_NUMBER CALL_ID EXTERNAL_CALL_ID"
+            " CALL_CATEGORY CALL_LOG CALL_DURATION:integer CALL_START_DATE:datetime CALL_RECORD_URL"
+            " CALL_VOTE:integer COST:double COST_CURRENCY CALL_FAILED_CODE CALL_FAILED_REASON"
+            " CRM_ENTITY_TYPE CRM_ENTITY_ID:integer CRM_ACTIVITY_ID:integer REST_APP_ID:integer REST_APP_NAME"
+            " TRANSCRIPT_ID:integer TRANSCRIPT_PENDING:boolean SESSION_ID REDIAL_ATTEMPT:integer COMMENT"
+            " RECORD_DURATION:integer RECORD_FILE_ID:integer CALL_TYPE:integer"
         ),
         frozenset({"CALL_START_DATE"}),
     ),
     "lists.element.get": Documented(
         f"{_DOCS}/lists/elements/lists-element-get.html",
-        _fields(integer="ID IBLOCK_SECTION_ID CREATED_BY", string="NAME CODE"),
+        _fields("ID:integer NAME IBLOCK_SECTION_ID:integer CREATED_BY:integer CODE"),
     ),
     "crm.stagehistory.list": Documented(
         f"{_DOCS}/crm/crm-stage-history-list.html",
-        _fields(integer="ID TYPE_ID OWNER_ID", datetime="CREATED_TIME"),
+        _fields("ID:integer TYPE_ID:integer OWNER_ID:integer CREATED_TIME:datetime"),
         frozenset({"CREATED_TIME"}),
     ),
     "task.elapseditem.getlist": Documented(
         f"{_DOCS}/tasks/elapsed-item/task-elapsed-item-get-list.html",
         _fields(
-            integer="ID TASK_ID USER_ID SECONDS MINUTES SOURCE",
-            datetime="CREATED_DATE DATE_START DATE_STOP",
-            string="COMMENT_TEXT",
+            "ID:integer TASK_ID:integer USER_ID:integer COMMENT_TEXT SECONDS:integer MINUTES:integer"
+            " SOURCE:integer CREATED_DATE:datetime DATE_START:datetime DATE_STOP:datetime"
         ),
         frozenset({"CREATED_DATE"}),
     ),

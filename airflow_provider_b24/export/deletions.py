@@ -115,7 +115,8 @@ def find_deleted(
         raise Bitrix24InputError("deletions are found only in lists that are read by id", method=method)
     parse_max_deleted(max_deleted)
     field = list_method(method).key[0]
-    is_later_try = bool(owner) and _owner_of(ids_path) == owner
+    last_owner = _owner_of(ids_path)
+    is_later_try = bool(owner) and last_owner == owner
     found = [int(row[field]) for row in _read_rows(deleted_path)] if is_later_try else []
     now = read_ids(client, method, given, Keeping(ids_path, owner, scratch), log)
     try:
