@@ -167,10 +167,15 @@ class Bitrix24Hook(BaseHook):
         since: datetime | str | None = None,
         overlap: float = 300.0,
         ids_path: Any = None,
+        max_deleted: float | int | None = None,
         owner: str = "",
     ) -> dict[str, Any]:
         """
         Write every row of a list method to a file; it appears whole, or not at all.
+
+        JSON lines hold the rows as the portal sent them. CSV and Parquet have columns whose types are
+        promised before the first row is read, by ``types``, the portal's description or the documentation; a
+        value that breaks its promise is an error.
 
         :param method: name of the list method, e.g. ``crm.item.list``.
         :param params: its parameters, e.g. ``entityTypeId``, ``select`` and ``filter``.
@@ -184,14 +189,20 @@ class Bitrix24Hook(BaseHook):
             the newer one win, by id.
         :param ids_path: a file that keeps the ids of all rows from one export to the next. If given,
             ``<path>.deleted.jsonl`` has the id of each row that was deleted since then.
+        :param max_deleted: how many rows may count as deleted at most: a number, or a share (a float up to
+            1.0). None: half of those there were, or 20 if that is more. More, or all of them unless it is
+            1.0, is an error.
         :returns: see ``export.job.export_list``; with ``ids_path`` also ``deleted``, a number, and
             ``deleted_path``.
         :raises Bitrix24Error: the list cannot be read completely, or the file cannot be written.
         """
+        from airflow_provider_b24.export.deletions import parse_max_deleted
         from airflow_provider_b24.export.incremental import narrowed
         from airflow_provider_b24.export.job import ExportOptions, export_list
+        from airflow_provider_b24.hooks.scratch import scratch_folder
         from airflow_provider_b24.hooks.storage import parse_path
 
+        parse_max_deleted(max_deleted)
         options = ExportOptions(
             parse_path(path, "path"),
             format=format,
@@ -201,31 +212,49 @@ class Bitrix24Hook(BaseHook):
             types=types or {},
             owner=owner,
             remember=ids_path is not None,  # a wait for the ids does not read the rows again
+            scratch=scratch_folder(),
+            incremental=incremental,
         )
         now, warn = self._client.clock.now(), self.log.warning
         changed = narrowed(method, params, incremental, since, overlap, now, warn)
         wanted = params if changed is None else changed
         summary = export_list(self._client, method, wanted, options, self.log.info)
         if ids_path is not None:
-            summary |= self._find_deleted(method, params, options, parse_path(ids_path, "ids_path"), summary)
+            ids = parse_path(ids_path, "ids_path")
+            summary |= self._find_deleted(method, params, wanted, options, ids, max_deleted)
         return summary
 
     def _find_deleted(
         self,
         method: str,
         params: Mapping[str, Any] | None,
+        wanted: Mapping[str, Any] | None,
         options: ExportOptions,
         ids_path: StoragePath,
-        summary: Mapping[str, Any],
+        max_deleted: float | int | None,
     ) -> dict[str, Any]:
-        from airflow_provider_b24.export.deletions import exported_ids, find_deleted
-        from airflow_provider_b24.export.job import forget
+        from airflow_provider_b24.export.deletions import find_deleted
+        from airflow_provider_b24.export.job import exported_ids, forget
 
         path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
-        exported = exported_ids(method, options, summary)
-        log, owner = self.log.info, options.owner
-        deleted = find_deleted(self._client, method, params, ids_path, path, log, exported, owner)
-        forget(options)
+        try:
+            deleted = find_deleted(
+                self._client,
+                method,
+                params,
+                ids_path,
+                path,
+                self.log.info,
+                exported_ids(self._client, method, wanted, options),
+                options.owner,
+                max_deleted,
+                options.scratch,
+            )
+        except Bitrix24Error as error:
+            if not error.temporary:
+                forget(self._client, method, wanted, options)
+            raise
+        forget(self._client, method, wanted, options)
         return {"deleted": deleted, "deleted_path": str(path)}
 
     def load(
@@ -241,8 +270,9 @@ class Bitrix24Hook(BaseHook):
         since: datetime | str | None = None,
         overlap: float = 300.0,
         delete_missing: bool = False,
-        max_deleted: float | None = None,
+        max_deleted: float | int | None = None,
         lock_timeout: float = 60.0,
+        owner: str = "",
     ) -> dict[str, Any]:
         """
         Bring every row of a list method into a database table, in one transaction.
@@ -260,10 +290,10 @@ class Bitrix24Hook(BaseHook):
         :param since: the ``watermark`` of an earlier load, or another time, as in ``export``.
         :param overlap: seconds by which reading begins before ``since``.
         :param delete_missing: whether rows of the table are deleted that are not in the list.
-        :param max_deleted: the most rows that may be deleted, as a number or as a share from 0.0 to 1.0; by
-            default half of them, or 20 if that is more. More fail the load before anything is deleted; all
-            rows are deleted only with 1.0.
+        :param max_deleted: how many of them at most, as in ``export``.
         :param lock_timeout: seconds to wait for locks that others hold on the table.
+        :param owner: a name shared by the tries of one load, so that the next one continues after the last
+            rows that were saved; empty: no other try does.
         :returns: ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their
             number), ``fields`` (their names and types), ``added_columns`` (their names), ``requests, seconds,
             watermark``.
@@ -273,10 +303,19 @@ class Bitrix24Hook(BaseHook):
         from airflow_provider_b24.export.incremental import narrowed
         from airflow_provider_b24.export.load import LoadOptions, load_list
         from airflow_provider_b24.hooks.database import table_target
+        from airflow_provider_b24.hooks.scratch import scratch_folder
 
         now, warn = self._client.clock.now(), self.log.warning
-        changed = narrowed(method, params, incremental, since, overlap, now, warn)
-        options = LoadOptions(changed, readable, types or {}, delete_missing, max_deleted)
+        options = LoadOptions(
+            narrowed(method, params, incremental, since, overlap, now, warn),
+            readable,
+            types or {},
+            delete_missing,
+            max_deleted=max_deleted,
+            incremental=incremental,
+            owner=owner,
+            scratch=scratch_folder(),
+        )
         target = table_target(conn_id, table, lock_timeout)
         return load_list(self._client, method, params, target, options, self.log.info)
 

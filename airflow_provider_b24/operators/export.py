@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -69,6 +68,9 @@ class Bitrix24ExportOperator(_ListOperator):
     :param ids_path: a file that keeps the ids of all rows from one run to the next (templated), not one for
         each run. If given, ``<output_path>.deleted.jsonl`` has the id of each row that was deleted since
         then, and the summary has ``deleted`` and ``deleted_path``.
+    :param max_deleted: how many rows may count as deleted at most: a number, or a share (a float up to 1.0).
+        By default half of those there were, or 20 if that is more. More fails the task, and nothing counts as
+        deleted; so do all of them, unless it is 1.0.
     :param deferrable: free the worker slot while the portal dictates a wait longer than ``max_wait``.
     :param max_wait: seconds; longest wait in the worker slot of a deferrable task.
     :param bitrix24_conn_id: id of the connection (templated).
@@ -99,6 +101,7 @@ class Bitrix24ExportOperator(_ListOperator):
         since: Templated[str | datetime] | None = None,
         overlap: float = 300.0,
         ids_path: Templated[str] | None = None,
+        max_deleted: float | int | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_wait: float = 60.0,
         **kwargs: Any,
@@ -115,6 +118,7 @@ class Bitrix24ExportOperator(_ListOperator):
         self.rows_per_file = rows_per_file
         self.schema = schema
         self.readable = readable
+        self.max_deleted = max_deleted
         self.deferrable = deferrable
         self.max_wait = max_wait
 
@@ -126,9 +130,14 @@ class Bitrix24ExportOperator(_ListOperator):
         return Bitrix24Hook(self.bitrix24_conn_id, max_wait=self.max_wait if self.deferrable else None)
 
     def run(self, context: Context) -> dict[str, Any]:
-        return since_watermark(self, context, lambda field, since: self._export(context, field, since))
+        from airflow_provider_b24.hooks.scratch import owned
 
-    def _export(self, context: Context, field: str | None, since: Any) -> dict[str, Any]:
+        with owned(context, parse_optional_text(self.output_path, "output_path")) as owner:
+            return since_watermark(
+                self, context, lambda field, since: self._export(context, field, since, owner)
+            )
+
+    def _export(self, context: Context, field: str | None, since: Any, owner: str) -> dict[str, Any]:
         try:
             summary = self.hook.export(
                 self.method,
@@ -143,7 +152,8 @@ class Bitrix24ExportOperator(_ListOperator):
                 since=since,
                 overlap=self.overlap,
                 ids_path=parse_optional_text(self.ids_path, "ids_path"),
-                owner=_owner(context),
+                max_deleted=self.max_deleted,
+                owner=owner,
             )
         except Bitrix24OperatingLimitError as error:
             if not self.deferrable or error.retry_at is None:
@@ -188,13 +198,6 @@ class Bitrix24ExportOperator(_ListOperator):
         self.defer(trigger=WaitUntilTrigger(moment), method_name="execute_complete")
 
 
-def _owner(context: Context) -> str:
-    """What the tries of one task instance share, short enough for the name of a file."""
-    ti: Any = context["ti"]
-    task = (ti.dag_id, ti.run_id, ti.task_id, getattr(ti, "map_index", -1))
-    return hashlib.sha256(repr(task).encode()).hexdigest()[:12]
-
-
 class Bitrix24ToSqlOperator(_ListOperator):
     """
     Bring every row of a list method into a database table, in one transaction.
@@ -218,6 +221,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
         text.
     :param overlap: seconds by which reading begins before the watermark.
     :param delete_missing: delete rows of the table that are not in the list; the ids of all rows are read.
+    :param max_deleted: how many of them at most, as in ``Bitrix24ExportOperator``.
     :param bitrix24_conn_id: id of the portal's connection (templated).
     """
 
@@ -243,6 +247,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
         since: Templated[str | datetime] | None = None,
         overlap: float = 300.0,
         delete_missing: bool = False,
+        max_deleted: float | int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -255,9 +260,13 @@ class Bitrix24ToSqlOperator(_ListOperator):
         self.overlap = overlap
         self.readable = readable
         self.delete_missing = delete_missing
+        self.max_deleted = max_deleted
 
     def run(self, context: Context) -> dict[str, Any]:
-        summary = since_watermark(self, context, self._load)
+        from airflow_provider_b24.hooks.scratch import owned
+
+        with owned(context) as owner:
+            summary = since_watermark(self, context, lambda field, since: self._load(field, since, owner))
         self._written = (summary["written"], [tuple(one) for one in summary.pop("fields")])
         fill_outlets(self.outlets, context, summary)
         return summary
@@ -275,7 +284,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
         namespace, name = table_address(self.conn_id, self.table)
         return lineage([self.records()], [Data(namespace, name, rows, fields)])
 
-    def _load(self, field: str | None, since: Any) -> dict[str, Any]:
+    def _load(self, field: str | None, since: Any, owner: str) -> dict[str, Any]:
         summary = self.hook.load(
             self.method,
             self.call_parameters(),
@@ -287,6 +296,8 @@ class Bitrix24ToSqlOperator(_ListOperator):
             since=since,
             overlap=self.overlap,
             delete_missing=self.delete_missing,
+            max_deleted=self.max_deleted,
+            owner=owner,
         )
         self.log.info("%s rows read, %s written into %s", summary["rows"], summary["written"], self.table)
         return summary

@@ -165,10 +165,19 @@ class Client:
         return iter(Bulk(self._exchange, calls, self._budget(), self.max_parallel))
 
     def pages(
-        self, method: str, params: Mapping[str, Any] | None = None, *, after: int | None = None
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        after: int | None = None,
+        exact: bool = False,
     ) -> Iterator[Any]:
-        """Yield every row of a list method, in constant memory; see ``paging.read_list``."""
-        reads = Reads(self._exchange, self._budget(), self.max_parallel)
+        """
+        Yield every row of a list method, in constant memory; see ``paging.read_list``.
+
+        :param exact: whether numbers with a fraction are ``Decimal``, with every digit that the portal sent.
+        """
+        reads = Reads(self._exchange, self._budget(), self.max_parallel, exact)
         return read_list(reads, method, params, after=after)
 
     def close(self) -> None:

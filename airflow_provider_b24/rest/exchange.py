@@ -77,9 +77,13 @@ class Exchange:
         """Return a request with its credentials; this may request the first token."""
         return _cleanly(lambda: self._auth.sign(method, params))
 
-    def send(self, signed: Signed) -> Reply:
-        """Send a request once and read the answer. Does not use the token store, so any thread may do it."""
-        return _cleanly(lambda: self._send(signed), signed)
+    def send(self, signed: Signed, exact: bool = False) -> Reply:
+        """
+        Send a request once and read the answer. Does not use the token store, so any thread may do it.
+
+        :param exact: whether numbers with a fraction are ``Decimal``, with every digit.
+        """
+        return _cleanly(lambda: self._send(signed, exact), signed)
 
     def send_batch(
         self, signed: Signed, calls: Sequence[Call], halt: bool = False, first: int = 0
@@ -156,12 +160,12 @@ class Exchange:
             if outcome.ok:
                 self.ledger.record(outcome.call.method, reply.time, seconds=reply.time.duration)
 
-    def _send(self, signed: Signed) -> Reply:
+    def _send(self, signed: Signed, exact: bool = False) -> Reply:
         raw = self._transport.send(signed.path, signed.body, signed.method)
         raw = replace(raw, body=redact_answer(raw.body, *signed.secrets))
         try:
             with IN_FLIGHT.parsing(raw.body):
-                return parse_reply(raw, signed.method)
+                return parse_reply(raw, signed.method, exact)
         except AnswerError as error:
             text = f"{self._transport.host}: {error}"
         raise Bitrix24TransportError(text, http_status=raw.status, method=signed.method)

@@ -32,11 +32,13 @@ class Reads(NamedTuple):
 
     :ivar budget: how long reading goes on without progress.
     :ivar parallel: the most requests in flight.
+    :ivar exact: whether numbers with a fraction are ``Decimal``, with every digit.
     """
 
     exchange: Exchange
     budget: RetryBudget
     parallel: int
+    exact: bool = False
 
 
 class Answer(NamedTuple):
@@ -132,7 +134,8 @@ class Flights:
         signed = self._reads.exchange.sign(method, params)
         self._reads.exchange.ledger.start(self._method, len(calls))
         flight = _Flight(key, calls, signed, self._reads.exchange.clock.now())
-        self._flights[self._threads.submit(_carry, self._reads.exchange, signed, calls)] = flight
+        sent = self._threads.submit(_carry, self._reads.exchange, signed, calls, self._reads.exact)
+        self._flights[sent] = flight
 
     def receive(self) -> Answer:
         """
@@ -235,9 +238,9 @@ class Flights:
             exchange.hold(left)
 
 
-def _carry(exchange: Exchange, signed: Signed, calls: Sequence[Call]) -> BatchReply:
+def _carry(exchange: Exchange, signed: Signed, calls: Sequence[Call], exact: bool) -> BatchReply:
     """Send a request and read the answer; no outcomes if it is not one to a batch."""
-    reply = exchange.send(signed)
+    reply = exchange.send(signed, exact)
     if len(calls) == 1:
         one = Outcome(calls[0], "success", reply.result, time=reply.time, total=reply.total, next=reply.next)
         return BatchReply([one], reply.time)

@@ -12,7 +12,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
+
+import msgspec
 
 from airflow_provider_b24.errors import (
     Bitrix24ApiError,
@@ -121,14 +124,15 @@ class Outcome:
         return self.status == "success"
 
 
-def parse_reply(raw: RawReply, method: str) -> Reply:
+def parse_reply(raw: RawReply, method: str, exact: bool = False) -> Reply:
     """
     Read the answer to one request.
 
+    :param exact: whether numbers with a fraction are ``Decimal``, with every digit; otherwise ``float``.
     :raises Bitrix24ApiError: the answer is an error, whose code is often empty.
     :raises Bitrix24TransportError: the answer is not one of Bitrix24 (an HTML page, half a body).
     """
-    body = _parse_json(raw.body)
+    body = _parse_json(raw.body, exact)
     if isinstance(body, dict) and _is_error(body):
         code, description = _code_and_text(body)
         raise classify(code, description, raw.status, method)
@@ -198,16 +202,28 @@ def _up_to(most: float, value: Any) -> float | None:
     return None if number is None or number < 0 else min(number, most)
 
 
-def _parse_json(body: bytes) -> Any:
+_decode_exactly = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def _load(body: bytes, exact: bool) -> Any:
+    if not exact:
+        return json.loads(body)
     try:
-        return json.loads(body.removeprefix(_BYTE_ORDER_MARK))
+        return _decode_exactly(body)
+    except (ValueError, RecursionError):  # what only the other one takes: half of a surrogate pair
+        return json.loads(body, parse_float=Decimal)
+
+
+def _parse_json(body: bytes, exact: bool = False) -> Any:
+    try:
+        return _load(body.removeprefix(_BYTE_ORDER_MARK), exact)
     except (ValueError, RecursionError):
         pass
     start = _JSON_START.search(body)
     if start is None or start.start() == 0:
         return None
     try:
-        return json.loads(body[start.start() :])
+        return _load(body[start.start() :], exact)
     except (ValueError, RecursionError):
         return None
 

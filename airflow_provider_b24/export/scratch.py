@@ -1,0 +1,41 @@
+"""Where rows are kept between the tries of an export: a folder that readers of the output pass over."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from airflow_provider_b24.files.paths import StoragePath, listed
+from airflow_provider_b24.rest.locks import own_folder
+
+FOLDER = "_bitrix24"  # Spark, Athena and pyarrow pass over names that begin with an underscore
+
+
+def beside(path: StoragePath) -> StoragePath:
+    """Return the folder for what belongs to a file, beside it."""
+    return path.parent / FOLDER
+
+
+def remove_owned(folder: StoragePath, prefix: str) -> None:
+    """Delete the files whose names begin with a prefix, and the folder if it was made here and is empty."""
+    for path in listed(folder):
+        if path.name.startswith(prefix):
+            with suppress(FileNotFoundError):
+                path.unlink()
+    remove_if_empty(folder)
+
+
+def remove_if_empty(folder: StoragePath) -> None:
+    """Delete a folder of this package that is empty; one that the user named stays."""
+    if folder.name == FOLDER:
+        with suppress(Exception):  # it is not empty, or gone, or the storage has no folders
+            folder.rmdir()
+
+
+def on_this_machine() -> Path:
+    """
+    Return a folder that only this user of this machine may enter.
+
+    :raises OSError: it cannot be made, or is somebody else's.
+    """
+    return own_folder(own_folder() / FOLDER)
