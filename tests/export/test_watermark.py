@@ -105,6 +105,15 @@ def test_a_run_that_ends_later_with_an_older_mark_does_not_move_it_back():
     assert task.run("e")[0] == at(4)
 
 
+def test_a_portal_whose_clock_goes_back_does_not_move_it_back():
+    task = Task()
+    task.run("a")
+    since = task.begin("b")
+    task.finish("b", since, at(-5))
+    assert task.run("c")[0] == at(1)
+    assert task.run("d")[0] == at(3)
+
+
 def test_a_run_of_which_airflow_has_no_record_is_read_again():
     task = Task()
     task.run("a")
