@@ -131,12 +131,14 @@ def _decompressed(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise AnswerError("the answer is compressed in a way that was not asked for")
     stream = zlib.decompressobj(_EITHER)
-    begun = False
+    begun, kept = False, b""
     try:
         for piece in pieces:
-            left, begun = piece, True
+            left, begun, kept = kept + piece, True, b""
             while left:
                 if stream.eof:  # another member of a gzip file; anything else after the end is ignored
+                    if left == _GZIP[:1]:
+                        kept = left
                     if not left.startswith(_GZIP):
                         break
                     stream = zlib.decompressobj(_EITHER)

@@ -23,13 +23,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.utils import requote_uri
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, requote_uri
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from airflow_provider_b24 import __version__
@@ -181,7 +182,7 @@ class Transport:
             context.check_hostname = config.verify_tls
         elif config.ca_bundle:
             context.load_verify_locations(config.ca_bundle)  # requests adds the public ones
-        adapter = _Adapter(context, config.max_parallel)
+        adapter = _Adapter(context, config.max_parallel, session.verify, config.ca_bundle)
         for scheme in ("https://", "http://"):
             session.mount(scheme, self._adapter or adapter)
         return session
@@ -313,10 +314,16 @@ class _SharedContext(ssl.SSLContext):
 
 
 class _Adapter(HTTPAdapter):
-    """As many kept-alive connections as may be in flight, with one TLS context."""
+    """
+    As many kept-alive connections as may be in flight, with one TLS context.
 
-    def __init__(self, context: ssl.SSLContext, connections: int) -> None:
+    :param verify: as of a session: whether to verify, or the authorities' path.
+    :param ca_bundle: more authorities, or empty.
+    """
+
+    def __init__(self, context: ssl.SSLContext, connections: int, verify: bool | str, ca_bundle: str) -> None:
         self._context = context
+        self._verify, self._ca_bundle = verify, ca_bundle
         super().__init__(pool_connections=4, pool_maxsize=connections, pool_block=True)
 
     def init_poolmanager(self, *args: Any, **facts: Any) -> None:
@@ -326,11 +333,23 @@ class _Adapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **facts: Any) -> Any:
         known = proxy in self.proxy_manager
         if proxy.lower().startswith("https:"):
-            facts["proxy_ssl_context"] = self._context
+            facts["proxy_ssl_context"] = self._proxy_context()
         manager = super().proxy_manager_for(proxy, **facts, ssl_context=self._context)
         if not known:
             keep_deadlines(manager)
         return manager
+
+    def _proxy_context(self) -> ssl.SSLContext:
+        """Return the TLS settings for a proxy, which is verified as the server behind it."""
+        context = _SharedContext(ssl.PROTOCOL_TLS_CLIENT)
+        if not self._verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        authorities = self._verify if isinstance(self._verify, str) else DEFAULT_CA_BUNDLE_PATH
+        for path in filter(None, (authorities, self._ca_bundle)):
+            context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
+        return context
 
 
 def _check_authorities(ca_bundle: str) -> None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from airflow_provider_b24.errors import (
     Bitrix24AuthError,
@@ -125,8 +125,8 @@ def _short_text(value: Any) -> str:
 
 def _checked(address: str) -> str:
     """Return an address of an answer if it is one; it is compared and shown, and nothing is sent there."""
-    with contextlib.suppress(Bitrix24ConfigError):
-        if address and parse_server(address):
+    with contextlib.suppress(Bitrix24ConfigError, ValueError):
+        if urlsplit(address).hostname and parse_server(address):
             return address
     return ""
 

@@ -38,6 +38,11 @@ class _Usage:
     refusals: int = 0
     seconds_per_call: float = 0.0
 
+    def bound(self, latest: float) -> None:
+        """Nothing takes longer than a window, also if our own clock was put back."""
+        self.free_at = min(self.free_at, latest)
+        self.blocked_until = min(self.blocked_until, latest)
+
     @property
     def operating_per_call(self) -> float:
         return (
@@ -111,6 +116,7 @@ class Ledger:
         with self._lock:
             usage = self._methods[method.lower()]
             now = self._clock.now()
+            usage.bound(now + OPERATING_WINDOW)
             if usage.blocked_until > now:
                 return usage.blocked_until
             if usage.free_at > now:
@@ -126,6 +132,7 @@ class Ledger:
         with self._lock:
             usage = self._methods[method.lower()]
             now = self._clock.now()
+            usage.bound(now + OPERATING_WINDOW)
             if usage.blocked_until > now:
                 return usage.blocked_until
             if usage.free_at <= now:  # the oldest part of the sum is gone; the next answer tells the rest
