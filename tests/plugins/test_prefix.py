@@ -41,7 +41,7 @@ print("ANSWER", json.dumps({
 """
 
 
-@pytest.mark.parametrize("prefix", ["", "/airflow", "/teams/data/airflow"])
+@pytest.mark.parametrize("prefix", ["", "/teams/data/airflow"])
 def test_the_frame_stays_below_the_path_of_airflow(airflow_console, prefix, tmp_path):
     environment = os.environ | {"AIRFLOW__API__BASE_URL": f"http://airflow.example{prefix}"}
     done = subprocess.run(
