@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call
-from airflow_provider_b24.rest.encoding import command_of
+from airflow_provider_b24.rest.encoding import Command, command_of
 from airflow_provider_b24.rest.limits.operating import SERVER_SECONDS
 from airflow_provider_b24.rest.references import Ref
 from airflow_provider_b24.rest.replies import Outcome, Status
@@ -49,24 +49,20 @@ class Item:
     """
     One call in a run's window: what is sent for it, how often it was, and its outcome.
 
-    :ivar command: the text that is sent for it in a batch; empty if it cannot be sent so.
-    :ivar alone: whether it is sent in a request of its own, because a batch cannot say the same.
-    :ivar refs: its references to other calls.
+    :ivar written: what is sent for it in a batch, if it can be sent so.
     """
 
     __slots__ = (
-        "alone",
         "call",
-        "command",
         "failed_at",
         "failures",
         "max_commands",
         "maybe_executed",
         "outcome",
-        "refs",
         "renewals",
         "tries",
         "verifying",
+        "written",
     )
 
     def __init__(self, call: Call) -> None:
@@ -79,17 +75,26 @@ class Item:
         self.max_commands = MAX_BATCH  # of a batch that it may be part of
         self.maybe_executed = False
         self.verifying = False
-        self.command = ""
-        self.alone = False
-        self.refs: tuple[Ref, ...] = ()
         try:
-            self._write()
+            self.written = command_of(call)
         except Bitrix24InputError as error:
+            self.written = Command("")
             self.outcome = Outcome(call, "failure", error=error)
 
-    def _write(self) -> None:
-        command = command_of(self.sent)
-        self.command, self.alone, self.refs = command.text or "", command.text is None, command.refs
+    @property
+    def command(self) -> str:
+        """The text that is sent for it in a batch; empty if it goes alone."""
+        return self.written.text or ""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it has a request of its own, because a batch cannot say the same."""
+        return self.written.text is None
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """Its references to other calls."""
+        return self.written.refs
 
     @property
     def sent(self) -> Call:
@@ -105,12 +110,12 @@ class Item:
     def verify(self) -> None:
         """Send the read instead of the call from now on."""
         self.verifying = True
-        self._write()
+        self.written = command_of(self.sent)
 
     def not_applied(self) -> None:
         """Send the call again: the read showed that it was not applied."""
         self.verifying = self.maybe_executed = False
-        self._write()
+        self.written = command_of(self.call)
 
     def end(self, status: Status, error: Bitrix24Error, ended_run: bool = False) -> None:
         """Give the call up; it is ``unknown`` if an earlier try of it may have been executed."""

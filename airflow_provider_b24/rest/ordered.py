@@ -114,7 +114,7 @@ class OrderedBatch:
     def _written(self, item: Item) -> tuple[Call, Command]:
         """Return a call with the results that are known in it, and as a command."""
         if not any(ref.position < len(self._outcomes) for ref in item.refs):
-            return item.call, Command(None if item.alone else item.command)
+            return item.call, item.written
         call = resolve(item.call, self._outcomes)
         return call, command_of(call)
 
