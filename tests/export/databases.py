@@ -43,10 +43,13 @@ class Database:
 
     :ivar name: which one, and by which driver.
     :ivar connect: opens a connection of the driver, with other credentials if they are given.
+    :ivar schema: where unqualified tables are; in MariaDB the database.
+    :ivar secrets: what no message may show.
     """
 
     name: str
     connect: Callable[..., Any]
+    schema: str = "main"
     secrets: list[str] = field(default_factory=list)
 
     @property
@@ -100,17 +103,16 @@ def _open_postgres(name: str, dsn: str) -> Database:
     driver = pytest.importorskip(name, reason=f"needs {name}")
     if name == "psycopg" and importlib.import_module("sqlalchemy").__version__.startswith("1."):
         pytest.skip("SQLAlchemy 1.4 does not know this driver")
-    created = f"tests_{next(_numbers)}"
+    schema = f"tests_{next(_numbers)}"
     with closing(driver.connect(dsn)) as connection:
-        connection.autocommit = True
-        connection.cursor().execute(f"CREATE DATABASE {created}")
+        connection.cursor().execute(f"CREATE SCHEMA {schema}")
+        connection.commit()
+    options = f" options='-c search_path={schema}'"
 
-    def connect(user: str = "tests", password: str = "") -> Any:
-        return driver.connect(
-            dsn.replace("dbname=postgres", f"dbname={created}").replace("user=tests", f"user={user}")
-        )
+    def connect(user: str = "tests", more: str = "") -> Any:
+        return driver.connect(dsn.replace("user=tests", f"user={user}") + options + more)
 
-    return Database(name, connect)
+    return Database(name, connect, schema=schema)
 
 
 def _open_mariadb(name: str, port: int) -> Database:
@@ -120,7 +122,11 @@ def _open_mariadb(name: str, port: int) -> Database:
     created = f"tests_{next(_numbers)}"
     with closing(driver.connect(**place)) as connection:
         connection.cursor().execute(f"CREATE DATABASE {created} CHARACTER SET utf8mb4")
-    return Database(name, lambda **login: driver.connect(**{**place, "database": created, **login}))
+
+    def connect(**login: Any) -> Any:
+        return driver.connect(**{**place, "database": created, **login})
+
+    return Database(name, connect, schema=created)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Rows in tables of every kind of database: what is written, what is counted, and what stays as it was."""
 
 import json
-import random
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -234,7 +233,7 @@ def test_a_table_in_a_schema(write, database):  # noqa: F811
     if database.name in ("sqlite", "other"):
         schema = "main"
     else:
-        schema = f"crm_{random.randrange(10**9)}"
+        schema = f"crm_{database.schema}"
         database.execute(f"CREATE SCHEMA {schema}")
     table = f"{schema}.deals"
     assert write([FULL], table=table).written == 1

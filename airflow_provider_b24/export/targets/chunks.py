@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from airflow_provider_b24.errors import Bitrix24TableError
 from airflow_provider_b24.export.targets.plan import Plan, PlannedColumn, make_converter
-from airflow_provider_b24.export.targets.staging import slices
+from airflow_provider_b24.export.targets.staging import id_twice, slices
 
 _MOST_ROWS = 500  # in a list of ids; Oracle takes 1,000 and SQL Server 2,100 parameters
 
@@ -63,14 +63,8 @@ def _by_id(plan: Plan, chunk: Iterable[Sequence[Any]]) -> dict[Any, dict[str, An
     for values in chunk:
         row = {column.name: value for column, value in zip(plan.columns, values, strict=True)}
         if rows.setdefault(row[plan.key.name], row) is not row:
-            raise _twice(plan, row[plan.key.name], "in the list")
+            raise id_twice(plan, row[plan.key.name])
     return rows
-
-
-def _twice(plan: Plan, row_id: Any, where: str) -> Bitrix24TableError:
-    return Bitrix24TableError(
-        f"row {row_id} occurs more than once {where}", table=plan.text, column=plan.key.name, row_id=row_id
-    )
 
 
 def _select(
@@ -83,7 +77,13 @@ def _select(
         row = {column.name: value for column, value in zip(plan.columns, values, strict=True)}
         row_id = _id_of(plan, row[plan.key.name])
         if row_id in found:
-            raise _twice(plan, row_id, f"in table {plan.text}")
+            raise Bitrix24TableError(
+                f"row {row_id} occurs more than once in table {plan.text}",
+                table=plan.text,
+                column=plan.key.name,
+                row_id=row_id,
+                advice="Delete all but one of them, and give the column a primary key.",
+            )
         found[row_id] = row
     return found
 

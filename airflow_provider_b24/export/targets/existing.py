@@ -16,7 +16,6 @@ from airflow_provider_b24.export.targets.sessions import TESTED
 
 # These compare the names of tables without regard to case; the others that are not here fold unquoted names.
 _KEEPS_CASE = ("sqlite", "duckdb", "mysql", "mssql")
-_PARTIAL = re.compile(r"_where$|_length$")  # an index of some rows, or of the first characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +89,14 @@ def _name_in(inspector: Any, dialect: str, name: TableName) -> str | None:
     """Return a table's name as the database has it."""
     exact_name, schema = exact(name.name), name.schema
     if name.is_quoted or dialect in _KEEPS_CASE:
-        if inspector.has_table(exact_name, schema=schema):
+        if dialect != "sqlite" and inspector.has_table(exact_name, schema=schema):
             return name.name
-        if name.is_quoted or dialect == "mysql":
+        if dialect == "mysql":
             return None
+        # These find a table in any case, but reflect it only in its own.
         there = [*inspector.get_table_names(schema=schema), *_views(inspector, schema)]
-        return next((one for one in there if one.lower() == name.name.lower()), None)
+        same = [one for one in there if one.lower() == name.name.lower()]
+        return name.name if name.name in same else next(iter(same), None)
     folded = name.name.lower()
     if inspector.has_table(folded, schema=schema):
         return folded
@@ -133,12 +134,19 @@ def _keys(inspector: Any, dialect: str, table: str, schema: str | None) -> froze
     groups = [primary.get("constrained_columns") or []]
     groups += [one["column_names"] for one in _ask(inspector.get_unique_constraints, table, schema=schema)]
     for index in _ask(inspector.get_indexes, table, schema=schema):
-        options = index.get("dialect_options") or {}
-        is_partial = any(_PARTIAL.search(name) and value for name, value in options.items())
-        if index.get("unique") and not is_partial and not index.get("expressions"):
+        is_whole = not index.get("expressions") and not _is_partial(index.get("dialect_options") or {})
+        if index.get("unique") and is_whole:
             groups.append(index["column_names"])
     keys = frozenset(group[0] for group in groups if len(group) == 1 and group[0])
     return keys if keys or dialect in TESTED else None  # elsewhere keys may not be declared at all
+
+
+def _is_partial(options: Mapping[str, Any]) -> bool:
+    """Whether an index is one of some rows, or of the first characters."""
+    return any(
+        (name.endswith("_where") and value is not None) or (name.endswith("_length") and bool(value))
+        for name, value in options.items()
+    )
 
 
 # duckdb-engine asks PostgreSQL's catalog, of which newer versions of DuckDB lack parts.

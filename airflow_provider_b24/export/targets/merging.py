@@ -17,7 +17,7 @@ from airflow_provider_b24.export.columns import Column
 from airflow_provider_b24.export.deletions import check_max_deleted
 from airflow_provider_b24.export.targets import chunks, staging
 from airflow_provider_b24.export.targets.existing import find_table
-from airflow_provider_b24.export.targets.failures import DENIED, find_kind
+from airflow_provider_b24.export.targets.failures import DENIED, DUPLICATE, find_kind
 from airflow_provider_b24.export.targets.names import TableName
 from airflow_provider_b24.export.targets.plan import Plan, make_plan
 from airflow_provider_b24.export.targets.sessions import TESTED, Session
@@ -129,7 +129,12 @@ def _stage(session: Session, plan: Plan, load: Load) -> _Staged:
             raise
         load.log(f"table {plan.text}: no right to create a temporary table, so rows are compared one by one")
         return _Staged()
-    staging.fill_rows(connection, plan, staged, load.all_rows())
+    try:
+        staging.fill_rows(connection, plan, staged, load.all_rows())
+    except DBAPIError as error:
+        if find_kind(error) is DUPLICATE:  # the staging table has no other constraint
+            raise staging.id_twice(plan) from None
+        raise
     if load.keep_ids is None:
         return _Staged(staged)
     ids = staging.temporary_table(plan, [plan.key])

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from airflow_provider_b24.errors import Bitrix24TableError
 from airflow_provider_b24.export.targets.names import exact
 from airflow_provider_b24.export.targets.plan import Plan, PlannedColumn, make_converter
 
@@ -42,6 +43,22 @@ def fill_rows(connection: Connection, plan: Plan, staged: sa.Table, rows: Iterab
     insert = sa.insert(staged)
     for chunk in slices(map(make_converter(plan), rows)):
         connection.execute(insert, [dict(zip(names, row, strict=True)) for row in chunk])
+    if plan.dialect == "duckdb":
+        key = staged.c[plan.key.name]
+        twice = sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1)
+        if found := connection.execute(twice).first():
+            raise id_twice(plan, found[0])
+
+
+def id_twice(plan: Plan, row_id: Any = None) -> Bitrix24TableError:
+    """Return the error for a list in which two rows have the same id."""
+    what = "an id" if row_id is None else f"id {row_id}"
+    return Bitrix24TableError(
+        f"{what} occurs more than once in the rows for table {plan.text}. Nothing was written",
+        table=plan.text,
+        column=plan.key.name,
+        row_id=row_id,
+    )
 
 
 def fill_ids(connection: Connection, plan: Plan, staged: sa.Table, ids: Iterable[int]) -> None:
