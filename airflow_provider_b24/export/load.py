@@ -106,6 +106,11 @@ class _Load:
     def run(self) -> dict[str, Any]:
         options = self._options
         check_target(self._target, self._key, deletes=self._options.delete_missing)
+        if options.owner and options.scratch is None:
+            self._log(
+                f"rows are kept in {self._folder} on this machine until they are merged: a try elsewhere "
+                "reads the list from the beginning, unless [bitrix24] scratch_path names a shared folder"
+            )
         wanted = Wanted(self._asked, options.types, options.readable, options.incremental)
         keeping = self._keeping("rows", options.readable, dict(options.types))
         reader = ListReader(self._client, self._method, self._asked, keeping, self._log)

@@ -26,7 +26,7 @@ def remove_owned(folder: StoragePath, prefix: str) -> None:
 
 
 def remove_if_empty(folder: StoragePath) -> None:
-    """Delete a folder of this package that is empty; one that the user named stays."""
+    """Delete a folder of this package that is empty."""
     if folder.name == FOLDER:
         with suppress(Exception):  # it is not empty, or gone, or the storage has no folders
             folder.rmdir()

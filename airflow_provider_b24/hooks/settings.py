@@ -62,7 +62,7 @@ def read_report_locations() -> tuple[str, ...]:
 
 def read_scratch_path() -> str | None:
     """
-    Return where the tries of an export or a load keep rows; None: beside the output, or on the disk.
+    Return where rows are kept between the tries of a task; None: beside its output, or on this machine.
 
     :raises Bitrix24ConfigError: it is neither an absolute path nor a URL.
     """

@@ -124,7 +124,7 @@ class ObjectPath:
                 yield self / last
 
     def modified_at(self) -> float:
-        """When it was last written, in seconds since the epoch; the distant past if unknown."""
+        """When it was last written, in seconds since the epoch; 0 if the store does not tell."""
         try:
             return float(self._fs.modified(self._path).timestamp())
         except NotImplementedError:

@@ -69,8 +69,8 @@ class Bitrix24ExportOperator(_ListOperator):
         each run. If given, ``<output_path>.deleted.jsonl`` has the id of each row that was deleted since
         then, and the summary has ``deleted`` and ``deleted_path``.
     :param max_deleted: how many rows may count as deleted at most: a number, or a share (a float up to 1.0).
-        By default half of those there were, or 20 if that is more. More fails the task, and nothing counts as
-        deleted; so do all of them, unless it is 1.0.
+        By default half of those there were, or 20 if that is more. More, or all of them unless it is 1.0,
+        fails the task, and nothing counts as deleted.
     :param deferrable: free the worker slot while the portal dictates a wait longer than ``max_wait``.
     :param max_wait: seconds; longest wait in the worker slot of a deferrable task.
     :param bitrix24_conn_id: id of the connection (templated).
@@ -132,7 +132,8 @@ class Bitrix24ExportOperator(_ListOperator):
     def run(self, context: Context) -> dict[str, Any]:
         from airflow_provider_b24.hooks.scratch import owned
 
-        with owned(context, parse_optional_text(self.output_path, "output_path")) as owner:
+        paths = [parse_optional_text(getattr(self, name), name) for name in ("output_path", "ids_path")]
+        with owned(context, *filter(None, paths)) as owner:
             return since_watermark(
                 self, context, lambda field, since: self._export(context, field, since, owner)
             )

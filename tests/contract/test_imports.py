@@ -33,7 +33,7 @@ ALLOWED = {
     "sensors": CORE | {"triggers", "hooks", "links", "crm", "rest", "operators.templated"},
     "notifications": CORE | {"triggers", "hooks", "crm", "rest"},
     "plugins": CORE | {"operators.progress", "hooks", "files", "sync"},
-    "cli": CORE | SHELL | {"crm", "rest"},
+    "cli": CORE | SHELL | {"crm", "rest", "export", "files"},
     "sandbox": {"__init__"},
 }
 WITHOUT_AIRFLOW = {
@@ -46,7 +46,10 @@ LIBRARIES = {
     "rest.connections": {"urllib3"},  # deadlines, and paths that only the server sees
     "rest.condition": {"jinja2"},  # Airflow's own, for the expressions of sensors
     "rest.limits.stores": {"redis"},
-    "export.formats": {"msgspec", "pyarrow"},
+    "rest.replies": {"msgspec"},  # Airflow's own, for numbers with all their digits
+    "export.values": {"msgspec"},
+    "export.saved_rows": {"msgspec"},
+    "export.formats": {"pyarrow"},
     "hooks.token_store": {"cryptography"},  # Airflow's own, for values encrypted with its Fernet key
     "triggers.threads": {"asgiref"},  # Airflow's own, for threads that may ask the triggerer
     "plugins.api": {"fastapi", "sqlalchemy"},  # Airflow's own, and only its API server imports this module

@@ -102,7 +102,7 @@ def test_the_file_of_an_export_that_is_killed_three_times_is_exact(airflow, port
     assert airflow.returned("killed")["rows"] == ROWS
     assert ids_in(home / "killed.jsonl") == list(range(1, ROWS + 1))
     assert portal.requests <= FEWEST_REQUESTS + len(KILLS) * LOST_REQUESTS
-    assert [path for path in home.glob("killed.jsonl.*") if path.suffix != ".tmp"] == []
+    assert [path for path in home.glob("_bitrix24/*.killed.jsonl.*") if path.suffix != ".tmp"] == []
 
 
 def test_an_orphan_and_the_next_try_leave_an_exact_file(airflow, home, orphan):

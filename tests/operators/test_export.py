@@ -75,6 +75,43 @@ def test_a_retry_goes_on_after_the_rows_that_were_saved(
     assert [one.name for one in tmp_path.iterdir()] == ["deals.jsonl"]
 
 
+def fail_once(run_dag, portal, monkeypatch, source):
+    """Run a DAG whose portal goes down for good after a few requests."""
+    monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.1")
+
+    def go_down(entry):
+        if portal.requests == 6:
+            portal.add_fault(Fault("reset", every=1))
+
+    portal.on_request = go_down
+    assert "failed" in run_dag(source).states.values()
+    portal.on_request = None
+    portal.faults.clear()
+
+
+def test_what_a_run_that_was_given_up_left_is_removed_by_the_next_run(
+    run_dag, portal, bitrix24_conn, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
+    source = export_dag(output_path="{{ var.value.folder }}/{{ run_id }}.parquet")
+    fail_once(run_dag, portal, monkeypatch, source)
+    assert [one.name for one in tmp_path.iterdir()] == ["_bitrix24"]
+    assert any(one.suffix == ".piece" for one in (tmp_path / "_bitrix24").iterdir())
+    assert run_dag(source).states["export"] == "success"
+    assert [one.suffix for one in tmp_path.iterdir()] == [".parquet"]
+
+
+def test_rows_are_kept_in_the_folder_of_the_setting(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__BITRIX24__SCRATCH_PATH", str(tmp_path / "scratch"))
+    source = export_dag(output_path=str(tmp_path / "out" / "deals.csv"))
+    fail_once(run_dag, portal, monkeypatch, source)
+    assert [*(tmp_path / "out").iterdir()] == []
+    assert [*(tmp_path / "scratch" / "_bitrix24").iterdir()]
+    assert run_dag(source).states["export"] == "success"
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["deals.csv"]
+    assert [*(tmp_path / "scratch").iterdir()] == []
+
+
 def test_templated_arguments_may_be_text(run_dag, bitrix24_conn, tmp_path):
     path = tmp_path / "deals.txt"
     text = "{{ {'entityTypeId': 2, 'filter': {'<=id': 10}} }}"
@@ -271,6 +308,38 @@ def test_a_list_becomes_a_table_and_then_only_what_changed(
     with contextlib.closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
         assert database.execute("SELECT count(*) FROM deals").fetchone() == (12_344,)
         assert database.execute("SELECT title FROM deals WHERE id = 82").fetchone() == ("changed",)
+
+
+def test_a_retry_of_a_load_goes_on_after_the_rows_that_were_saved(
+    run_dag, portal, bitrix24_conn, tmp_path, monkeypatch
+):
+    pytest.importorskip("airflow.providers.sqlite", reason="needs the SQLite provider")
+    warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
+    monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.1")
+    monkeypatch.setenv("AIRFLOW__BITRIX24__SCRATCH_PATH", str(tmp_path / "scratch"))
+
+    def go_down(entry):
+        if portal.requests == 6:
+            portal.add_fault(Fault("reset", every=1, times=5))
+
+    portal.on_request = go_down
+    arguments = "table='deals', retries=2, retry_delay=timedelta(0)"
+    source = LOAD_DAG.replace("import datetime", "import datetime, timedelta")
+    run = run_dag(source.format(parameters=DEALS, arguments=arguments))
+    assert run.tries["load"] > 1
+    assert "resuming after" in run.log
+    assert run.returned("load")["written"] == 12_345
+    assert [*(tmp_path / "scratch").iterdir()] == []
+
+
+def test_a_load_says_where_its_rows_are_kept(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
+    pytest.importorskip("airflow.providers.sqlite", reason="needs the SQLite provider")
+    warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
+    run = run_dag(LOAD_DAG.format(parameters=DEALS, arguments="table='deals'"))
+    assert "rows are kept in" in run.log
+    assert "[bitrix24] scratch_path" in run.log
 
 
 def test_a_connection_that_is_not_one_to_a_database_is_refused(run_dag, portal, bitrix24_conn, monkeypatch):
