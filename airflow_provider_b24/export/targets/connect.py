@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from airflow_provider_b24.errors import Bitrix24Error
 from airflow_provider_b24.export.targets.failures import table_error
 from airflow_provider_b24.export.targets.sessions import Session, open_session
 
@@ -42,7 +43,9 @@ def opened(target: TableTarget) -> Iterator[Session]:
     try:
         engine = target.connect()
         connection = engine.connect()
-    except (SQLAlchemyError, OSError) as error:
+    except Bitrix24Error:
+        raise
+    except Exception as error:  # noqa: BLE001 - each driver and each hook has its own
         raise table_error(error, target.table, target.secrets, "cannot connect") from None
     try:
         yield open_session(connection, target.lock_timeout)

@@ -146,7 +146,7 @@ def find_kind(error: BaseException) -> Kind:
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     number = _mysql_number(original)
     sqlite_name = getattr(original, "sqlite_errorname", None)
-    if number is not None:
+    if number is not None and number > 0:
         return _NUMBERS.get(number, OTHER)
     if sqlite_name:
         found = [kind for name, kind in _SQLITE.items() if sqlite_name.startswith(name)]
@@ -195,7 +195,7 @@ def _mysql_number(original: Any) -> int | None:
     number = getattr(original, "errno", None)
     if number is None and original.args:
         number = original.args[0]
-    return number if isinstance(number, int) else -1
+    return number if isinstance(number, int) else -1  # of the driver itself
 
 
 def table_error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from airflow_provider_b24.export.targets import chunks, staging
 from airflow_provider_b24.export.targets.existing import find_table
 from airflow_provider_b24.export.targets.failures import DENIED, DUPLICATE, find_kind
 from airflow_provider_b24.export.targets.names import TableName
-from airflow_provider_b24.export.targets.plan import Plan, make_plan
+from airflow_provider_b24.export.targets.plan import Plan, make_converter, make_plan
 from airflow_provider_b24.export.targets.sessions import TESTED, Session
 
 Rows = Callable[[], Iterator[list[tuple[Any, ...]]]]
@@ -92,12 +93,20 @@ def run_load(session: Session, load: Load) -> TableResult:
     """
     with session.transaction():
         plan = _plan(session, load)
-        staged = _stage(session, plan, load)
         if session.stages_within_merge:
+            staged = _stage(session, plan, load)
+            load.log(_waiting(session, plan))
             session.lock_within(plan.schema, plan.name)
             return _merge(session, plan, staged, load)
+    with session.transaction():
+        staged = _stage(session, plan, load)
+    load.log(_waiting(session, plan))
     with session.lock_around(plan.schema, plan.name), session.transaction(for_writing=True):
         return _merge(session, plan, staged, load)
+
+
+def _waiting(session: Session, plan: Plan) -> str:
+    return f"writing into table {plan.text}, waiting at most {session.lock_timeout:g} s for locks of others"
 
 
 def _plan(session: Session, load: Load) -> Plan:
@@ -149,10 +158,9 @@ def _merge(session: Session, planned: Plan, staged: _Staged, load: Load) -> Tabl
     if not plan.stages_like(planned):
         raise TableChangedError
     connection = session.connection
-    load.log(
-        f"writing into table {plan.text}, waiting at most {session.lock_timeout:g} s for locks of others"
-    )
     table = plan.table()
+    if staged.rows is None and (plan.is_new or plan.added):  # what is added may be there to stay
+        deque(map(make_converter(plan), load.all_rows()), maxlen=0)
     _create_or_extend(connection, plan, load.log)
     before = 0
     if load.keep_ids is not None:
