@@ -96,6 +96,14 @@ class Flights:
         """The most requests in flight."""
         return self._reads.parallel
 
+    def check_process(self) -> None:
+        """
+        Check that this is the process in which the list was begun.
+
+        :raises Bitrix24InputError: it is another one.
+        """
+        self._threads.check_process()
+
     def send_alone(self) -> None:
         """Send every further call in a request of its own."""
         self._most = self._limit = 1

@@ -224,6 +224,7 @@ class KeysetReader:
         :raises Bitrix24ApiError: the portal does not give all the rows that it counts.
         """
         while self._ranges:
+            self._flights.check_process()
             self._launch()
             head = self._ranges[0]
             if head.rows:
@@ -275,21 +276,29 @@ class KeysetReader:
                 same = same or agree(self._sample(before), self._sample(again), self._sample(now))
             if same and follows:
                 return "batches"
-            ids = self._ids(self._rows(now))
-            if not ids:
+            if not self._rows(now):
                 return "batches"
-            after = self._question.page(ids[-1], start=0 if first.total else -1)
+            after = self._after(now, first.total)
             again, rest = ask(self._flights, [call, after])
-            before, follows = now, follows or self._follows(again, rest, ids[-1])
+            before, follows = now, follows or self._follows(again, rest, self._last_id(again))
         if same:
             return "offset"
         for _ in range(TRIES):
             now = ask_one(self._flights, call)
-            ids = self._ids(self._rows(now))
-            after = self._question.page(max(ids, default=0), start=0 if first.total else -1)
-            if self._follows(now, ask_one(self._flights, after), max(ids, default=0)):
+            last = self._last_id(now)
+            rest = ask_one(self._flights, self._question.page(last, start=0 if first.total else -1))
+            if self._follows(now, rest, last):
                 return "alone"
         return "offset"
+
+    def _after(self, page: Outcome, total: int | None) -> Call:
+        """Return the call for what follows the same page in a batch, wherever that ends by then."""
+        full = len(self._rows(page)) == PAGE and is_listed(page.result, self._question.how.rows)
+        last = self._question.reference(0) if full else self._last_id(page)
+        return self._question.page(last, start=0 if total else -1)
+
+    def _last_id(self, page: Outcome) -> int:
+        return max(self._ids(self._rows(page)), default=0)
 
     def _follows(self, page: Outcome, rest: Outcome, last: int) -> bool:
         """Whether the rest of a list, above an id, is what the list itself says is above it."""

@@ -8,6 +8,10 @@ from typing import Any, Literal, NamedTuple
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.list_description import PAGE, ListMethod, Paging
 
+# Sizes of pages that methods have, from 50 on.
+_SIZES = frozenset({50, 100, 128, 150, 200, 250, 256, 300, 400, 500, 512})
+_SIZES |= {1000, 1024, 2000, 2500, 5000, 10_000}
+
 Selecting = Paging | Literal["any"]
 """What selects a page; ``any``: limit and offset in every spelling, for a method that is not known."""
 
@@ -69,9 +73,7 @@ def page_call(call: Call, how: ListMethod, paging: Selecting, start: int, size: 
 
 def may_be_a_page(count: int) -> bool:
     """Whether so many rows may be all that fit into a page: sizes of pages are round."""
-    if count < PAGE:
-        return count > 0 and count % 5 == 0
-    return count % PAGE == 0 or count % 64 == 0
+    return count in _SIZES if count >= PAGE else count > 0 and count % 5 == 0
 
 
 def _inside(params: Mapping[str, Any], name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,12 +46,18 @@ def identities(rows: Sequence[Any], key: Sequence[str]) -> list[Any]:
 
 
 def agree(before: Sample, batch: Sample, after: Sample) -> bool:
-    """Whether a page in a batch can be the one that single requests returned before and after it."""
-    if batch.rows not in (before.rows, after.rows):
+    """
+    Whether a page in a batch can be the one that single requests returned before and after it.
+
+    Of a list that changes meanwhile, it has what both of them have, and nothing that neither of them has.
+    """
+    earlier, now, later = set(before.rows), set(batch.rows), set(after.rows)
+    if not earlier & later <= now <= earlier | later:
         return False
     if before.total is None or batch.total is None or after.total is None:
         return True
-    return min(before.total, after.total) <= batch.total <= max(before.total, after.total)
+    low, high = sorted((before.total, after.total))
+    return low - (high - low) <= batch.total <= high + (high - low)
 
 
 def ask_one(flights: Flights, call: Call) -> Outcome:
