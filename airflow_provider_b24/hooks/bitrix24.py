@@ -131,8 +131,7 @@ class Bitrix24Hook(BaseHook):
         """
         Run any number of calls, 50 to a request, and return one ``Outcome`` each, in input order.
 
-        Errors of the portal are not raised: they are in the outcomes. A call means the same as alone: one
-        that a batch cannot carry, such as one with an empty list, has a request of its own.
+        Errors of the portal are in the outcomes. What a batch cannot carry has a request of its own.
 
         :param calls: ``{"method": ..., "params": {...}}`` each, or ``rest.calls.Call`` values. A parameter
             may be ``rest.references.Ref(0, "ID")``, the result of an earlier call; then they run in order.

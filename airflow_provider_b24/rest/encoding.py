@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
-import math
-import numbers
-import operator
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 from urllib.parse import quote, unquote
 
 from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.rest.calls import Call, shown
+from airflow_provider_b24.rest.plain import LARGEST, can_be_sent, is_list, named, plain_array, plain_scalar
 from airflow_provider_b24.rest.query import (
     MAX_LEVELS,
     MAX_PAIRS,
@@ -28,9 +23,7 @@ from airflow_provider_b24.rest.query import (
 )
 from airflow_provider_b24.rest.references import Ref, find_references, replaced
 
-_LARGEST = 2**63 - 1
 _TOO_MANY = "PHP would drop a part of so many parameters from a batch command"
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Command(NamedTuple):
@@ -128,15 +121,15 @@ class _Query:
         """Append a value with its name in the query, and whatever is inside it."""
         # Nearly every value is a plain number or text; writing them is half of a bulk run's work.
         kind = type(value)
-        if -_LARGEST <= value <= _LARGEST if kind is int else kind is str and _is_plain(value):
+        if -LARGEST <= value <= LARGEST if kind is int else kind is str and _is_plain(value):
             self.pairs.append(f"{key}={value}")
             return
-        if kind is not dict and kind is not list and (array := _array(value)) is not None:
+        if kind is not dict and kind is not list and (array := plain_array(value)) is not None:
             value = array
         children: Sequence[tuple[str, Any]]
         if kind is dict or isinstance(value, Mapping):
             children = self.named(value, _inner_name)
-        elif kind is list or _is_list(value):
+        elif kind is list or is_list(value):
             children = [(str(index), child) for index, child in enumerate(value)]
         else:
             self.pairs.append(f"{key}={self._text(value, key)}")
@@ -160,7 +153,7 @@ class _Query:
         if all(name is not None for name, _ in children):
             return cast("list[tuple[str, Any]]", children)
         found = []
-        for name, child in _named(values, self._method):
+        for name, child in named(values, self._method):
             text = written(name)
             if text is None:
                 raise _Alone(f"PHP would read the name {shown(name)} as another one")
@@ -172,7 +165,7 @@ class _Query:
             self.refs.append(value)
             return quote(str(value), safe="")
         path = unquote(key) if "%" in key else key
-        scalar = _scalar(value, path, self._method)
+        scalar = plain_scalar(value, path, self._method)
         text: str | None
         if scalar is None:
             text = null_text(path, self._method)
@@ -200,37 +193,13 @@ def _without_reference(value: Any) -> Any:
 @lru_cache(maxsize=1024)
 def _name(name: str) -> str | None:
     """Return the name of a parameter as a query writes it, or None if it cannot."""
-    return quote(name, safe="") if is_name(name) and _can_be_sent(name) else None
+    return quote(name, safe="") if is_name(name) and can_be_sent(name) else None
 
 
 @lru_cache(maxsize=1024)
 def _inner_name(name: str) -> str | None:
     """Return the name of a value inside a parameter as a query writes it, or None if it cannot."""
-    return quote(name, safe="") if is_inner_name(name) and _can_be_sent(name) else None
-
-
-def _named(params: Mapping[Any, Any], method: str) -> Iterable[tuple[str, Any]]:
-    """Return names and values; of names that are the same as text, such as 1 and "1", the last one counts."""
-    named = [(_key(name, method), value) for name, value in params.items()]
-    if all(type(name) is str for name in params):
-        return named
-    return dict(named).items()
-
-
-def _key(name: Any, method: str) -> str:
-    if type(name) is str and name.isascii():
-        return name
-    key = name if isinstance(name, str) else None if isinstance(name, bool) else _whole(name)
-    if key is not None and _can_be_sent(key):
-        return str(key)
-    raise Bitrix24InputError(f"the name of a parameter must be text, got {shown(name)}", method=method)
-
-
-def _can_be_sent(scalar: str | int) -> bool:
-    """Half a surrogate pair has no UTF-8, and the portal would lose digits of a number above 64 bits."""
-    if isinstance(scalar, int):
-        return -_LARGEST <= scalar <= _LARGEST
-    return scalar.isascii() or not _SURROGATE.search(scalar)
+    return quote(name, safe="") if is_inner_name(name) and can_be_sent(name) else None
 
 
 def _json_object(value: Mapping[Any, Any], path: str, method: str) -> dict[str, Any]:
@@ -238,21 +207,21 @@ def _json_object(value: Mapping[Any, Any], path: str, method: str) -> dict[str, 
         _check_empty(path, method)
     return {
         key: _json_value(child, f"{path}[{key}]" if path else key, method)
-        for key, child in _named(value, method)
+        for key, child in named(value, method)
     }
 
 
 def _json_value(value: Any, path: str, method: str) -> Any:
-    if (array := _array(value)) is not None:
+    if (array := plain_array(value)) is not None:
         value = array
     if isinstance(value, Mapping):
         return _json_object(value, path, method)
-    if _is_list(value):
+    if is_list(value):
         children = [_json_value(child, f"{path}[{index}]", method) for index, child in enumerate(value)]
         if not children:
             _check_empty(path, method)
         return children
-    return _scalar(value, path, method)
+    return plain_scalar(value, path, method)
 
 
 def _check_empty(path: str, method: str) -> None:
@@ -262,74 +231,6 @@ def _check_empty(path: str, method: str) -> None:
             "everything would match. Skip the call when there is nothing to look for",
             method=method,
         )
-
-
-def _is_list(value: Any) -> bool:
-    """Whether this is any kind of list, also a lazy one."""
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview)
-
-
-def _array(value: Any) -> Any:
-    """Return the plain form of an array or a scalar of numpy or pandas; None for everything else."""
-    if isinstance(value, str | int | float | Mapping | list | tuple | None):
-        return None
-    convert = getattr(value, "tolist", None)
-    return convert() if callable(convert) else None
-
-
-def _scalar(value: Any, path: str, method: str) -> Any:
-    """
-    Return a value as JSON can carry it; numbers are recognized by what they are, not by their class.
-
-    A number that is whole becomes an integer, another one a float if PHP keeps its digits, else text.
-    """
-    if value is None or (isinstance(value, str | bool | int) and _can_be_sent(value)):
-        return value
-    if _is_nan(value):
-        raise Bitrix24InputError(
-            f"{path:.80} is {shown(value)}, which is not a value: use None, or leave the parameter out",
-            method=method,
-        )
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    whole = _whole(value)
-    if whole is not None and _can_be_sent(whole):
-        return whole
-    if isinstance(value, Decimal) and value.is_finite() and abs(value) <= _LARGEST:
-        short = float_text(float(value))
-        return float(value) if short is not None and Decimal(short) == value else format(value, "f")
-    if isinstance(value, numbers.Real) and whole is None and math.isfinite(value):
-        return float(value)
-    if isinstance(value, Ref):
-        raise Bitrix24InputError(
-            f"{path:.80} refers to the result of another call ({value}), which only an ordered batch can do",
-            method=method,
-        )
-    raise Bitrix24InputError(
-        f"{path:.80} cannot be sent: {shown(value)} ({type(value).__name__})", method=method
-    )
-
-
-def _whole(value: Any) -> int | None:
-    """Return an integer of any class, or another number that is whole, as int; None for everything else."""
-    if isinstance(value, float | Decimal):
-        if not math.isfinite(value) or not -_LARGEST <= value <= _LARGEST:
-            return None
-        return int(value) if value == int(value) else None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
-
-
-def _is_nan(value: Any) -> bool:
-    """Whether this is NaN, or NaT of pandas, which are not equal to themselves, or NA, which cannot tell."""
-    if isinstance(value, Decimal):
-        return value.is_nan()
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):
-        return True
 
 
 def _too_deep(call: Call) -> Bitrix24InputError:

@@ -174,6 +174,10 @@ def writing(method: str, known: list[str], **fixed):
 FAMILIES = {
     "crm.item.update": writing("crm.item.update", ITEM_NAMES, entityTypeId=2, id=7, fields={}),
     "crm.item.add": writing("crm.item.add", ITEM_NAMES, entityTypeId=2, fields={}),
+    "crm.item.batchImport": st.builds(
+        lambda rows: Call("crm.item.batchImport", {"entityTypeId": 2, "data": rows}),
+        st.lists(some(ITEM_NAMES) | values, max_size=2),
+    ),
     "crm.deal.update": writing("crm.deal.update", OLD_NAMES, id=7, fields={}),
     "crm.deal.add": writing("crm.deal.add", OLD_NAMES, fields={}),
     "bindings": writing("crm.contact.company.items.set", ["COMPANY_ID"], id=5, items=[{"COMPANY_ID": 8}]),
@@ -203,7 +207,10 @@ def test_a_call_has_the_same_effect_alone_and_in_a_batch(family):
 @pytest.mark.parametrize("value", [True, False])
 @pytest.mark.parametrize(
     ("method", "fields"),
-    [("crm.item.update", ["opened", "isManualOpportunity", "ufCrm1_1"]), ("crm.deal.update", OLD_NAMES[1:3])],
+    [
+        ("crm.item.update", ["opened", "isManualOpportunity", "ufCrm1_1"]),
+        ("crm.deal.update", ["OPENED", "CLOSED", "UF_CRM_1_1"]),
+    ],
 )
 def test_a_flag_is_stored_as_it_was_meant(method, fields, value):
     params = {"id": 7, "fields": dict.fromkeys(fields, value)}
