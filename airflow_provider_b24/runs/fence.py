@@ -14,17 +14,15 @@ from typing import Any, NamedTuple, Self
 
 from airflow_provider_b24.errors import Bitrix24Error
 
+TAKEN_OVER = "another try of this task has taken over; this one stops and writes nothing more"
+
 
 class SupersededError(Bitrix24Error):
     """Another try of the same task has taken over; this one must not write any more."""
 
     default_temporary = True
 
-    def __init__(
-        self,
-        description: str = "another try of this task has taken over; this one stops and writes nothing more",
-        **facts: Any,
-    ) -> None:
+    def __init__(self, description: str = TAKEN_OVER, **facts: Any) -> None:
         super().__init__(description, **facts)
 
 
@@ -32,7 +30,6 @@ class TryId(NamedTuple):
     """
     Identifies one try of a run; later tries have higher ids.
 
-    :ivar number: of the try.
     :ivar start: milliseconds since the epoch, above those of all known tries with the same number.
     :ivar token: tells apart two tries that know nothing of one another.
     """
@@ -67,19 +64,16 @@ class Fence:
 
         :raises SupersededError: a later try is already running.
         """
-        number, start, token = self.try_id
         for other in known:
-            if other.number > number:
+            if other.number > self.try_id.number:
                 raise SupersededError
-            if other.number == number:
-                start = max(start, other.start + 1)
-        self.try_id = TryId(number, start, token)
+            if other.number == self.try_id.number:
+                self.try_id = self.try_id._replace(start=max(self.try_id.start, other.start + 1))
 
     def check(self, latest: TryId) -> None:
         """
         Make sure that no later try has started.
 
-        :param latest: the highest id that was found.
         :raises SupersededError: it has.
         """
         if latest > self.try_id:

@@ -35,21 +35,6 @@ class StateStore(Protocol):
         """Replace the state with a "finished" marker, which tells a try that runs nevertheless."""
 
 
-class NoStateStore:
-    """Keeps nothing; a run starts at the beginning."""
-
-    run = RunIdentity()
-
-    def load(self) -> dict[str, Any] | None:
-        return None
-
-    def save(self, state: dict[str, Any]) -> None:
-        pass
-
-    def finish(self, state: dict[str, Any]) -> None:
-        pass
-
-
 @dataclass
 class RunState:
     """
@@ -85,7 +70,7 @@ class Checkpoint(Generic[S]):
     """
     Saves one try's state. An unavailable store does not stop the run: what it misses is saved later.
 
-    :param store: where the state is kept.
+    :param store: where the state is kept; None: nowhere.
     :param key: identifies the input and the options; the state of another input is not used.
     :param empty: the state of a run that has not begun.
     :param measure: brings the requests and seconds of a state up to date.
@@ -97,7 +82,7 @@ class Checkpoint(Generic[S]):
 
     def __init__(
         self,
-        store: StateStore,
+        store: StateStore | None,
         fence: Fence,
         key: str,
         empty: S,
@@ -121,13 +106,12 @@ class Checkpoint(Generic[S]):
 
         :raises SupersededError: a later try is already running.
         """
-        run = self._store.run
-        if not run.run_id:
+        if self._store is None:
             return
         _, stored = self._reach("read", self._store.load)
         self._fence.take_over([_try_id(stored)])
         stored = stored if isinstance(stored, dict) else {}
-        if (stored.get("key"), stored.get("generation")) == (self._key, run.generation):
+        if (stored.get("key"), stored.get("generation")) == (self._key, self._store.run.generation):
             self.was_finished = "state" not in stored or bool(stored.get("was_finished"))
             # The state of another version of this package counts as none.
             with suppress(TypeError, ValueError, LookupError, AttributeError):
@@ -154,7 +138,7 @@ class Checkpoint(Generic[S]):
 
         :raises SupersededError: another try has taken over.
         """
-        if not self._saved:
+        if self._store is None or not self._saved:
             return
         reached, stored = self._reach("read", self._store.load)
         if not reached:
@@ -173,24 +157,21 @@ class Checkpoint(Generic[S]):
         :raises SupersededError: another try has taken over.
         """
         self.check()
-        return not self._store.run.run_id or self._reach("saved", lambda: self._store.finish(self._head()))[0]
+        store = self._store
+        return store is None or self._reach("saved", lambda: store.finish(self._head(store)))[0]
 
     def _put(self) -> bool:
         """Save the state; return whether it was."""
-        if not self._store.run.run_id:
+        if (store := self._store) is None:
             return True
-        state = {**self._head(), "state": self.state.to_json(), "was_finished": self.was_finished}
-        saved, _ = self._reach("saved", lambda: self._store.save(state))
+        state = {**self._head(store), "state": self.state.to_json(), "was_finished": self.was_finished}
+        saved, _ = self._reach("saved", lambda: store.save(state))
         self._saved |= saved
         self._warned &= not saved
         return saved
 
-    def _head(self) -> dict[str, Any]:
-        return {
-            "key": self._key,
-            "generation": self._store.run.generation,
-            "try_id": list(self._fence.try_id),
-        }
+    def _head(self, store: StateStore) -> dict[str, Any]:
+        return {"key": self._key, "generation": store.run.generation, "try_id": list(self._fence.try_id)}
 
     def _reach(self, what: str, work: Callable[[], Any]) -> tuple[bool, Any]:
         """Use the store; return whether that worked, and its answer."""

@@ -10,8 +10,9 @@ from airflow_provider_b24.crm.families import CONTACT_COMPANY
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24OperatingLimitError
 from airflow_provider_b24.files.paths import StoragePath, permanent_reason
 from airflow_provider_b24.runs.fence import Fence, SupersededError
+from airflow_provider_b24.runs.identity import RunIdentity
 from airflow_provider_b24.runs.meter import Meter
-from airflow_provider_b24.runs.state import Checkpoint, NoStateStore, StateStore
+from airflow_provider_b24.runs.state import Checkpoint, StateStore
 from airflow_provider_b24.runs.summary import ReportSummary
 from airflow_provider_b24.sync.engine import Engine
 from airflow_provider_b24.sync.messages import counted, log_end, log_start, log_stop
@@ -77,9 +78,9 @@ def sync(
         raise Bitrix24InputError(f"the report would overwrite its input {report_path}")
     meter = Meter(client)
     checked = check(source, subject, options, form) if source.rereadable else None
-    if store is None or checked is None:
-        store = NoStateStore()
-    run, now = store.run, client.clock.now()
+    if checked is None:
+        store = None
+    run, now = store.run if store else RunIdentity(), client.clock.now()
     fence = Fence(run.try_number, now)
     key = _key(options, subject, checked, f"{run.run_id}|{client.host}")
     unread = options.mode == "replace" and report_path is None and not options.dry_run

@@ -10,7 +10,6 @@ from airflow_provider_b24.errors import Bitrix24Error
 from airflow_provider_b24.rest.calls import Call
 
 S = TypeVar("S")  # the state of one record; two states are the same if they are equal
-
 NumberedRow = tuple[int, Any]  # line number and row
 
 
@@ -20,7 +19,6 @@ class Wanted(Generic[S]):
     The state that a record is to have.
 
     :param line_number: of the input; those of later records are higher.
-    :param key: identifies the record.
     :param exact: the state was read from the portal: nothing in it is left to a rule.
     :param planned_from: the state for which it was planned, if it was.
     """
@@ -55,17 +53,14 @@ class Reading(NamedTuple, Generic[S]):
 
 class Rows(Protocol[S]):
     """
-    How the rows of an input become wanted states.
+    How rows become wanted states, and states become rows. Parsers raise ``Bitrix24InputError``.
 
     :ivar key_name: of the record's key in rows of the input and of the report, e.g. ``contact_id``.
     :ivar group_advice: what to do about a record that appears more than once.
     """
 
-    @property
-    def key_name(self) -> str: ...
-
-    @property
-    def group_advice(self) -> str: ...
+    key_name: str
+    group_advice: str
 
     def record(self, key: Any, value: Any) -> Mapping[str, Any]:
         """Return an entry of a mapping as a row."""
@@ -74,34 +69,18 @@ class Rows(Protocol[S]):
         """Put the rows of one record next to one another."""
 
     def check_columns(self, names: Iterable[Any]) -> None:
-        """
-        Check the columns of a file.
-
-        :raises Bitrix24InputError: one of them means nothing here.
-        """
+        """Refuse a file whose columns are not known."""
 
     def parse(
         self, rows: Iterable[NumberedRow], on_warning: Callable[[int, int, str], None]
     ) -> Iterator[Wanted[S] | Rejected]:
-        """
-        Read rows; none is dropped.
-
-        :param on_warning: called with key, line number and a sentence.
-        """
+        """Read rows and drop none; ``on_warning`` is called with key, line number and a sentence."""
 
     def parse_key(self, value: Any) -> int:
-        """
-        Read a record's key.
-
-        :raises Bitrix24InputError: it is none.
-        """
+        """Read a record's key."""
 
     def parse_wanted(self, stored: Any) -> S:
-        """
-        Read the wanted state of a report row.
-
-        :raises Bitrix24InputError: it is none.
-        """
+        """Read the wanted state of a report row."""
 
     def parse_state(self, stored: Any) -> S | None:
         """Read a state as a report row or the portal has it; None if it is none."""
@@ -120,27 +99,16 @@ class Subject(Rows[S], Protocol[S]):
     :ivar changed_since: the sentence about a record that has changed since it was planned.
     """
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def noun(self) -> str: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def changed_since(self) -> str: ...
+    name: str
+    noun: str
+    fingerprint: str
+    changed_since: str
 
     def collect(self, wanted: Wanted[S]) -> None:
-        """Note what ``look_up`` is to look up for a record."""
+        """Note what is to be looked up for a record before it is written."""
 
     def look_up(self) -> None:
-        """
-        Look up what was collected, before the first write.
-
-        :raises Bitrix24Error: the portal did not answer.
-        """
+        """Look up what was collected; raises ``Bitrix24Error`` if the portal does not answer."""
 
     def refusal(self, wanted: Wanted[S]) -> str | None:
         """Return why a record must not be written, by what was looked up; None if it may."""
@@ -158,18 +126,10 @@ class Subject(Rows[S], Protocol[S]):
         """Return the call that gives a record this state."""
 
     def confirm(self, call: Call, result: Any) -> None:
-        """
-        Check the answer to a write.
-
-        :raises Bitrix24Error: it does not say that the write was applied.
-        """
+        """Raise a ``Bitrix24Error`` if the answer does not say that the write was applied."""
 
     def needs_read_back(self, target: S, current: S | None) -> bool:
-        """
-        Return whether the portal may store something else than it was sent.
-
-        :param current: the state before the write, if it was read.
-        """
+        """Whether the portal may store something else than it was sent; ``current`` was before the write."""
 
     def repairs(self, key: int, target: S) -> list[Call]:
         """Return the calls that store such a state nevertheless, one after the other."""
