@@ -21,7 +21,7 @@ def run_identity(context: Context) -> RunIdentity:
     Return the identity of a task's run.
 
     A retry keeps ``max_tries``; clearing a task that has ended raises it to the number of its tries so far
-    plus its retries. That is how the two are told apart.
+    plus its retries. That is how the two are distinguished.
     """
     ti: Any = context["ti"]
     index = getattr(ti, "map_index", -1)

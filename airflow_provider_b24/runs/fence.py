@@ -31,7 +31,7 @@ class TryId(NamedTuple):
     Identifies one try of a run; later tries have higher ids.
 
     :ivar start: milliseconds since the epoch, above those of all known tries with the same number.
-    :ivar token: tells apart two tries that know nothing of one another.
+    :ivar token: distinguishes two tries that know nothing of one another.
     """
 
     number: int = 0

@@ -31,7 +31,7 @@ from airflow_provider_b24.files.writer import json_line
 from airflow_provider_b24.runs.fence import Fence, SupersededError, TryId
 
 _TRY, _BEFORE, _DONE = "-try.json", "-before.jsonl", "-done.jsonl"
-_FINISHED = ""  # stands for a try whose results are in the report only
+_FINISHED = ""  # the name of a try whose results are in the report only
 
 
 @dataclass(frozen=True)

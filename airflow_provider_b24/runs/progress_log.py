@@ -43,8 +43,8 @@ class ProgressLog:
         """
         Log the progress if it is time for it.
 
-        :param read: returns how many records are done, those of earlier tries included, and what else the
-            line says; called only if there is a line.
+        :param read: returns how many records are done, those of earlier tries included, and the rest
+            of the line; called only if there is a line.
         """
         now = self._now()
         if now < self._next:

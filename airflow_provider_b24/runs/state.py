@@ -32,7 +32,7 @@ class StateStore(Protocol):
         """Keep a small JSON object."""
 
     def finish(self, state: dict[str, Any]) -> None:
-        """Replace the state with a "finished" marker, which tells a try that runs nevertheless."""
+        """Replace the state with a "finished" marker, by which a try that runs nevertheless notices."""
 
 
 @dataclass
@@ -73,9 +73,9 @@ class Checkpoint(Generic[S]):
     :param store: where the state is kept; None: nowhere.
     :param key: identifies the input and the options; the state of another input is not used.
     :param empty: the state of a run that has not begun.
-    :param measure: brings the requests and seconds of a state up to date.
-    :param only_record: if nothing else knows what was written and which try is the current one: a sentence
-        that says so. Then an unavailable store does stop the run.
+    :param measure: updates the requests and seconds of a state.
+    :param only_record: if nothing else knows what was written and which try is the current one: the
+        sentence about it. Then an unavailable store does stop the run.
     :ivar state: of this try.
     :ivar was_finished: whether an earlier try has finished the run, and nobody noticed.
     """

@@ -1,4 +1,4 @@
-"""The summaries of runs, as tasks return them; a key stands here once."""
+"""The summaries of runs, as tasks return them."""
 
 from __future__ import annotations
 

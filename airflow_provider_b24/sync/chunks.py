@@ -22,7 +22,7 @@ def portion(records: int, pending: int, seen: int, differed: int, parallel: int)
 
     :param records: in the chunk so far.
     :param pending: writes among them.
-    :param seen: records read in the whole run.
+    :param seen: records read in the run.
     :param differed: those of them that differed.
     """
     least = parallel * MAX_BATCH

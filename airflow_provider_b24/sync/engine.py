@@ -2,6 +2,7 @@
 Carries out a sync, chunk by chunk: read, plan, note the state before, write, report, save how far it is.
 
 The engine knows no kind of record: what it is, how it is read, compared and written is up to its subject.
+It is one module because its steps share one chunk and make sense only in their order.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KNOWN_RATE = 100  # records after which their rate says something
+KNOWN_RATE = 100  # records after which their rate means something
 
 
 class Change(Generic[S]):

@@ -1,4 +1,4 @@
-"""A whole sync: check the input, look up what it names, run, report, sum up."""
+"""One sync from beginning to end: check the input, look up what it names, run, report, sum up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from airflow_provider_b24.sync.summary import summarize, sync_error
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
 
-ONLY_RECORD = "Without a report, nothing else says what is written. Set report_path, or use mode='diff'"
+ONLY_RECORD = "Without a report, nothing else records what is written. Set report_path, or use mode='diff'"
 
 
 def sync_contact_companies(

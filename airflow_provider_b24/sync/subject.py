@@ -126,7 +126,7 @@ class Subject(Rows[S], Protocol[S]):
         """Return the call that gives a record this state."""
 
     def confirm(self, call: Call, result: Any) -> None:
-        """Raise a ``Bitrix24Error`` if the answer does not say that the write was applied."""
+        """Raise a ``Bitrix24Error`` if the answer does not confirm the write."""
 
     def needs_read_back(self, target: S, current: S | None) -> bool:
         """Whether the portal may store something else than it was sent; ``current`` was before the write."""
