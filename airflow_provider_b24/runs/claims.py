@@ -122,7 +122,7 @@ class Claims:
             elif not simultaneous or (other.started, other.run_key) < (mine.started, mine.run_key):
                 raise Bitrix24InputError(
                     f"{self.path} is the {self.noun} of another run that has not finished: "
-                    f"{other.described}. Give each run a {self.option} of its own, for example with "
+                    f"{other.described}. Give each run its own {self.option}, for example with "
                     "{{ run_id }} or {{ ti.map_index }}. "
                     f"If that run is over, move its records away; they are in {self.folder}"
                 )
@@ -142,7 +142,7 @@ class Claims:
         if mine.mapped_run and other.mapped_run == mine.mapped_run:
             raise Bitrix24InputError(
                 f"{self.path} is already the {self.noun} of {other.described}. Give each mapped task "
-                f"instance a {self.option} of its own, for example with {{{{ ti.map_index }}}}"
+                f"instance its own {self.option}, for example with {{{{ ti.map_index }}}}"
             )
         _delete(path)
 
