@@ -23,7 +23,7 @@ ALLOWED = {
     "runs": CORE | {"files"},
     "crm": CORE | {"rest.calls", "files.idset"},
     "sync": CORE | {"crm", "files", "rest", "runs"},
-    "export": CORE | {"crm", "files", "rest"},
+    "export": CORE | {"crm", "files", "rest", "runs"},
     "connection_form": CORE | {"get_provider_info"},
     "connection": CORE | {"connection_form", "rest"},
     "links": CORE,
