@@ -7,7 +7,7 @@ PYTEST := $(VENV_PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadfile -
 MAKEFLAGS += --no-print-directory
 
 # The rooms that know no Airflow. The other tests wait a lot, and those that take longest come first.
-CORE := $(addprefix tests/,crm/ export/ files/ rest/ sandbox/ sync/)
+CORE := $(addprefix tests/,crm/ export/ files/ rest/ runs/ sandbox/ sync/)
 LONGEST := $(addprefix tests/,canary/ faults/ operators/ triggers/ clients/ hooks/)
 SHELL_TESTS := $(LONGEST) $(filter-out $(CORE) $(LONGEST) %__/,$(wildcard tests/*/)) $(wildcard tests/test_*.py) \
 	tests/export/test_object_store.py

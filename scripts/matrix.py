@@ -24,6 +24,7 @@ WITHOUT_AIRFLOW = (
     "crm",
     "export",
     "files",
+    "runs",
     "sandbox",
     "sync",
 )  # rest stays: Airflow decides the version of requests

@@ -88,7 +88,7 @@ def export_list(
     :returns: ``path`` (or ``paths``, the first 20, and ``files``), ``rows``, ``columns`` (their number),
         ``fields`` (their names and types), ``requests`` and ``seconds`` of all tries that ended in order,
         ``watermark``, the portal's time before the first row was read, and ``timeline``, see
-        ``rest.timeline.Meter``.
+        ``runs.meter.Meter``.
     :raises Bitrix24InputError: bad parameters, or a path that cannot be written.
     :raises Bitrix24Error: the list cannot be read completely, or a value breaks the promise of its column's
         type; nothing is at the path.

@@ -23,7 +23,7 @@ from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.encoding import json_params
 from airflow_provider_b24.rest.lists import list_method
 from airflow_provider_b24.rest.paging import is_read_by_id
-from airflow_provider_b24.rest.timeline import Meter
+from airflow_provider_b24.runs.meter import Meter
 
 PIECE_ROWS = 10_000  # rows that a try which was killed reads again, at most
 CHUNK_ROWS = 500  # rows written at once

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.config import PortalConfig
     from airflow_provider_b24.rest.replies import Outcome
-    from airflow_provider_b24.sync.checkpoint import Progress
+    from airflow_provider_b24.runs.state import StateStore
     from airflow_provider_b24.sync.options import Mode
 
 
@@ -386,7 +386,7 @@ class Bitrix24Hook(BaseHook):
         allow_no_rows: bool = False,
         undo: bool = False,
         apply_plan: bool = False,
-        progress: Progress | None = None,
+        progress: StateStore | None = None,
     ) -> dict[str, Any]:
         """
         Bring the companies of any number of contacts to the wanted state (``crm.contact.company.items.*``).
@@ -395,40 +395,31 @@ class Bitrix24Hook(BaseHook):
             ``{"contact_id": 82, "items": [...]}`` or of flat rows ``{"contact_id": 82, "company_id": 8,
             "is_primary": "Y", "sort": 100}``; or a path of a ``.jsonl`` or ``.csv`` file, with ``.gz`` added
             if compressed. Lists and files are checked before the first write.
-        :param mode: see ``sync.options.SyncOptions``, as for all options that are not listed here.
+        :param mode: see ``sync.options.EngineOptions``, as for ``max_failures, dry_run, undo, apply_plan``.
+        :param allow_empty: see ``sync.subjects.options.BindingOptions``, as for ``check_companies``.
         :param columns: see ``files.rows.FileFormat``, as for ``delimiter`` and ``encoding``.
+        :param ignore_extra_columns: see ``sync.options.InputOptions``, as for ``allow_no_rows``.
         :param report_path: file for one JSON line per contact; each run needs its own.
         :param progress: where the state is stored, so that a later try continues where this one stopped.
         :returns: ``contacts, unchanged, written, failed, unknown, requests, seconds, failures`` (the first 20
-            as ``{contact_id, code, description}``), ``report_path, timeline`` (see ``rest.timeline.Meter``),
+            as ``{contact_id, code, description}``), ``report_path, timeline`` (see ``runs.meter.Meter``),
             and ``planned`` for a dry run.
         :raises Bitrix24InputError: bad rows, or a report that cannot be written.
         :raises Bitrix24SyncError: more contacts failed than allowed; the report is written.
         """
-        from airflow_provider_b24.files.rows import FileFormat
+        given = locals()  # every option by its name, so that it is written out only in the signature
         from airflow_provider_b24.hooks.storage import is_path, parse_path
-        from airflow_provider_b24.sync.job import sync
-        from airflow_provider_b24.sync.options import SyncOptions
+        from airflow_provider_b24.sync.job import sync_contact_companies
+        from airflow_provider_b24.sync.subjects.options import BINDING_SYNC
 
-        options = SyncOptions(
-            mode=mode,
-            allow_empty=allow_empty,
-            check_companies=check_companies,
-            max_failures=max_failures,
-            dry_run=dry_run,
-            undo=undo,
-            apply_plan=apply_plan,
-            ignore_extra_columns=ignore_extra_columns,
-            allow_no_rows=allow_no_rows,
-            form=FileFormat(columns, delimiter, encoding),
-        )
-        return sync(
+        summary = sync_contact_companies(
             self._client,
             parse_path(wanted, "bindings") if is_path(wanted) else wanted,
-            options,
             report_path=None if report_path in (None, "") else parse_path(report_path, "report_path"),
-            progress=progress,
+            store=progress,
+            **{name: given[name] for name in BINDING_SYNC},
         )
+        return dict(summary)
 
     def send_message(
         self, text: str, *, dialog_id: int | str | None = None, user_id: int | str | None = None

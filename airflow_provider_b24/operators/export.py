@@ -13,7 +13,7 @@ from airflow_provider_b24.crm.values import is_missing
 from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24OperatingLimitError
 from airflow_provider_b24.operators.base import Bitrix24MethodOperator
 from airflow_provider_b24.operators.lineage import Data, file_data, fill_outlets, lineage, portal_data
-from airflow_provider_b24.operators.progress import push_timeline
+from airflow_provider_b24.operators.task_run import push_timeline
 from airflow_provider_b24.operators.templated import parse_optional_mapping, parse_optional_text
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24Error
 from airflow_provider_b24.files.rows import rows_of
 from airflow_provider_b24.hooks.settings import read_report_locations
 from airflow_provider_b24.hooks.storage import parse_path
-from airflow_provider_b24.operators.progress import REPORT_KEY
+from airflow_provider_b24.operators.task_run import REPORT_KEY
 from airflow_provider_b24.plugins.report import (
     is_below,
     read_summary,

@@ -222,7 +222,7 @@ class Bulk:
             item.outcome = Outcome(item.call, "unknown", error=error)
             return True
         if applied:
-            item.outcome = Outcome(item.call, "success", result=True)
+            item.outcome = Outcome(item.call, "success", result=applied)
             return True
         item.not_applied()
         return False

@@ -75,14 +75,20 @@ def consumes(method: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """How to find out whether a write was applied when the answer to it was lost."""
+    """
+    How to find out whether a write was applied when the answer to it was lost.
+
+    :param read: reads the record.
+    :param applied: takes the result of the read, and returns the result that the lost answer must have had,
+        such as True or the id of a new record; None or False if the write was not applied.
+    """
 
     read: Call
-    applied: Callable[[Any], bool]
+    applied: Callable[[Any], Any]
 
-    def shows(self, result: Any) -> bool:
+    def shows(self, result: Any) -> Any:
         """
-        Whether the result of the read shows that the write was applied.
+        Return the result that the lost answer must have had; None or False if the write was not applied.
 
         :raises Bitrix24UnknownOutcomeError: the result cannot be understood.
         """

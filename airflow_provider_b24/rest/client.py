@@ -119,8 +119,8 @@ class Client:
             decision = decide(failure, repeatable=call.may_repeat, verifiable=call.verification is not None)
             if decision == "unknown":
                 raise unknown_outcome(failure, call.method)
-            if decision == "verify" and self._was_applied(call):
-                return Reply(result=True)
+            if decision == "verify" and (recovered := self._recovered(call)):
+                return Reply(result=recovered)
             pause = budget.pause(failure)
             if pause is None:
                 raise failure
@@ -187,7 +187,7 @@ class Client:
     def _budget(self) -> RetryBudget:
         return RetryBudget(self.clock, self._retry_timeout, self.max_wait, self._first_pause)
 
-    def _was_applied(self, call: Call) -> bool:
-        """Read whether a write took effect the answer to which was lost."""
+    def _recovered(self, call: Call) -> Any:
+        """Read the result of a write the answer to which was lost; None or False if it was not applied."""
         verification = call.verification
-        return verification is not None and verification.shows(self.perform(verification.read).result)
+        return verification and verification.shows(self.perform(verification.read).result)

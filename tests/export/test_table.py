@@ -168,7 +168,7 @@ def test_rows_that_are_not_in_the_list_are_deleted(write, read):
 @pytest.mark.parametrize(("kept", "most"), [((), None), (range(1, 50), None), (range(1, 99), 1), ((), 1_000)])
 def test_too_many_deletions_leave_everything_as_it_was(write, read, kept, most):
     write([(number, "old") for number in range(1, 101)], columns=COLUMNS[:2])
-    with pytest.raises(Bitrix24Error, match="100 rows are no longer in the list.*nothing was deleted"):
+    with pytest.raises(Bitrix24Error, match=r"100 rows are no longer in the list.*nothing was deleted"):
         write([(1, "new")], columns=COLUMNS[:2], keep_ids=lambda: iter(kept), max_deleted=most)
     assert read(columns=COLUMNS[:2]) == {number: (number, "old") for number in range(1, 101)}
 

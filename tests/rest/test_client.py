@@ -19,7 +19,7 @@ from airflow_provider_b24.errors import (
     Bitrix24TransportError,
     Bitrix24UnknownOutcomeError,
 )
-from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.rest.calls import Call, Verification
 from airflow_provider_b24.rest.references import Ref
 from airflow_provider_b24.sandbox import Fault
 
@@ -101,6 +101,17 @@ def test_add_and_delete_are_settled_by_reading(client, portal, kind, after):
         portal.add_fault(Fault(kind, on=1, method=call.method, after=after))
         assert client.perform(call).result is True
     assert bound(portal, 82) == [8]
+
+
+def test_a_verification_recovers_the_result_and_not_only_that_there_is_one(client, portal):
+    """What was created has an id."""
+    read = Call("crm.item.list", {"entityTypeId": 3, "select": ["id"], "filter": {"=originId": "C-17"}})
+    newest = Verification(read, lambda result: max((row["id"] for row in result["items"]), default=None))
+    fields = {"name": "Ann", "originId": "C-17"}
+    portal.add_fault(Fault("reset", on=1, method="crm.item.add", after=True))
+    added = client.perform(Call("crm.item.add", {"entityTypeId": 3, "fields": fields}, newest)).result
+    assert client.call("crm.item.get", {"entityTypeId": 3, "id": added}).result["item"]["originId"] == "C-17"
+    assert portal.executed["crm.item.add"] == 1
 
 
 def test_a_refusal_by_the_rate_limit_is_repeated_whatever_the_method(client, portal):

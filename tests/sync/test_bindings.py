@@ -1,22 +1,14 @@
-import json
+"""What is written to reach wanted bindings, and what cannot be written."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_b24.crm.bindings import CompanyBinding
-from airflow_provider_b24.errors import Bitrix24NotFoundError
-from airflow_provider_b24.sync.checkpoint import Cursor
-from airflow_provider_b24.sync.lines import Tally, report_line, sync_error
-from airflow_provider_b24.sync.plan import (
-    CHUNK_CONTACTS,
-    cannot_restore,
-    difference,
-    first_write,
-    is_odd,
-    portion,
-    repair_writes,
-)
+from airflow_provider_b24.sync.subjects.bindings import difference
+from tests.sync.conftest import make_subject
+
+CONTACTS = make_subject()
 
 
 def B(company, primary=None, sort=None):
@@ -70,7 +62,7 @@ def test_what_was_written_no_longer_differs(wanted, current):
 
 
 @pytest.mark.parametrize(
-    ("target", "current", "odd"),
+    ("target", "current", "expected"),
     [
         ([B(8, True, 10)], None, False),
         ([B(8)], None, False),
@@ -80,61 +72,19 @@ def test_what_was_written_no_longer_differs(wanted, current):
         ([B(8, True, 10), B(9, False, -5)], [], True),
     ],
 )
-def test_a_sort_of_zero_and_a_second_primary_need_a_second_look(target, current, odd):
-    assert is_odd(target, current) == odd
+def test_a_sort_of_zero_and_a_second_primary_are_read_back(target, current, expected):
+    assert CONTACTS.needs_read_back(target, current) == expected
 
 
 def test_writes():
-    assert first_write(82, []).method == "crm.contact.company.items.delete"
-    assert first_write(82, [B(8)]).method == "crm.contact.company.items.set"
-    calls = repair_writes(82, [B(8, True, 10), B(9, False, -5), B(7, False, 0)])
+    assert CONTACTS.write(82, []).method == "crm.contact.company.items.delete"
+    assert CONTACTS.write(82, [B(8)]).method == "crm.contact.company.items.set"
+    calls = CONTACTS.repairs(82, [B(8, True, 10), B(9, False, -5), B(7, False, 0)])
     assert [call.method.rpartition(".")[2] for call in calls] == ["delete", "set", "add", "add"]
 
 
 def test_only_one_primary_can_be_written():
-    assert cannot_restore([]) is None
-    assert cannot_restore([B(8, True, 0), B(9, False, -5)]) is None
-    assert "no primary one" in cannot_restore([B(8, False, 0)])
-    assert "2 primary companies" in cannot_restore([B(8, True, 0), B(9, True, 0)])
-
-
-def portions(differing, parallel=4):
-    """The portions in which one chunk is read, where one contact in so many differs, behind 10,000 others."""
-    sizes, seen = [], 10_000
-    while size := portion(
-        sum(sizes), sum(sizes) // differing, seen + sum(sizes), (seen + sum(sizes)) // differing, parallel
-    ):
-        sizes.append(size)
-    return sizes
-
-
-def test_a_chunk_grows_with_the_share_of_contacts_that_are_unchanged():
-    assert portion(0, 0, 0, 0, 4) == 200
-    assert portions(differing=50) == [CHUNK_CONTACTS]
-    assert portions(differing=10_000) == [CHUNK_CONTACTS]
-    assert portions(differing=1) == [400]
-    assert portions(differing=2) == [800]
-    assert portions(differing=1, parallel=16) == [1600]
-
-
-def test_the_cursor_knows_lines_not_counts():
-    cursor = Cursor()
-    cursor.finish([1, 4, 9], [6])
-    assert (cursor.line, cursor.done) == (5, [9])
-    cursor.finish([6], [])
-    assert (cursor.line, cursor.done) == (9, [])
-    assert Cursor.from_json(json.loads(json.dumps(cursor.to_json()))) == cursor
-
-
-def test_the_summary_stays_small_and_the_share_counts():
-    tally = Tally()
-    for contact in range(1, 1001):
-        error = Bitrix24NotFoundError("x" * 500) if contact <= 50 else None
-        tally.add(report_line(contact, contact, "failed" if error else "written", error=error))
-    assert len(json.dumps(tally.failures).encode()) < 3500
-    assert (tally.counts["failed"], tally.counts["written"], tally.contacts) == (50, 950, 1000)
-    assert tally.exceeds(49)
-    assert not tally.exceeds(50)
-    assert tally.exceeds(0.049)
-    assert not tally.exceeds(0.05)
-    assert not sync_error(tally, 49, {"report_path": None}).temporary
+    assert CONTACTS.cannot_write([]) is None
+    assert CONTACTS.cannot_write([B(8, True, 0), B(9, False, -5)]) is None
+    assert "companies but no primary one" in CONTACTS.cannot_write([B(8, False, 0)])
+    assert "2 primary companies" in CONTACTS.cannot_write([B(8, True, 0), B(9, True, 0)])

@@ -2,7 +2,7 @@
 
 import itertools
 
-from airflow_provider_b24.rest.timeline import MOST_POINTS, Meter, add_point
+from airflow_provider_b24.runs.meter import MOST_POINTS, Meter, add_point
 
 
 def test_counts_go_on_where_the_tries_before_stopped(client, clock):

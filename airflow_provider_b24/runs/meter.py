@@ -1,24 +1,48 @@
-"""How a long run goes over time: its counts over all tries, and a few points of them for the report tab."""
+"""Counts a long run's requests over all tries, and keeps a few points over time for the report tab."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from airflow_provider_b24.rest.client import Client
+from typing import Protocol
 
 MOST_POINTS = 40
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+
+
+class Traffic(Protocol):
+    """What counts its requests; a ``rest.client.Client`` is one."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+
+    @property
+    def requests(self) -> int:
+        """How many were sent so far."""
+
+    @property
+    def refusals(self) -> int:
+        """How often a limit rejected a request or a command so far."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds in which requests were held back so far."""
 
 
 class Meter:
     """
     Counts the requests, seconds, refusals and waits of a run over all its tries.
 
-    :param client: what the run sends requests with.
+    :param client: sends the requests of the run.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Traffic) -> None:
         self._client = client
         self._start = self._counts()
         self._before: tuple[float, ...] = (0, 0.0, 0, 0.0)
