@@ -12,30 +12,21 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_b24.errors import Bitrix24ApiError
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call
 from airflow_provider_b24.rest.flights import WRITTEN, Flights
-from airflow_provider_b24.rest.list_description import PAGE, ListMethod
-from airflow_provider_b24.rest.list_params import is_logical, narrowed
-from airflow_provider_b24.rest.names import is_parameter
-from airflow_provider_b24.rest.references import Ref
-from airflow_provider_b24.rest.rows import is_listed, row_id, rows_in
-from airflow_provider_b24.rest.same_question import (
-    TRIES,
-    Sample,
-    agree,
-    ask,
-    ask_one,
-    report_alone,
-    sample,
-)
+from airflow_provider_b24.rest.list_description import PAGE
+from airflow_provider_b24.rest.list_params import is_logical
+from airflow_provider_b24.rest.question import Question, how_to_read
+from airflow_provider_b24.rest.rows import is_listed
+from airflow_provider_b24.rest.same_question import ask_one, report_alone
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.replies import Outcome
 
-__all__ = ["KeysetReader", "Question", "is_logical"]
+__all__ = ["KeysetReader", "is_logical"]
 
 GROWTH = 4  # times as many pages in the next chain while it is not known how many there are
 RANGE_ROWS = MAX_BATCH * PAGE  # rows of a range, about: its first page is counted, one chain reads the rest
@@ -44,60 +35,11 @@ EMPTY_CHECKS = 3  # counts that must agree before a list counts as incomplete
 MIN_COMPARED = 2  # commands of the smallest request that can hold the first page again
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of a list method, page after page."""
-
-    call: Call
-    how: ListMethod
-
-    def page(
-        self, after: Any = None, upto: int | None = None, *, start: int = -1, direction: str = "ASC"
-    ) -> Call:
-        """
-        Return the call for a page of 50 rows by id.
-
-        :param after: only ids above this one: a number, or a reference to a row of the same batch.
-        :param upto: only ids up to this one.
-        :param start: 0 to have the rows counted, -1 not to.
-        """
-        how, given = self.how, self.call.params
-        ours = (how.order, how.sort, "order", "sort")
-        params = {
-            name: value for name, value in given.items() if not any(is_parameter(name, one) for one in ours)
-        }
-        own: dict[str, Any] = {}
-        if after is not None:
-            own[f">{how.id}"] = after
-        if upto is not None:
-            own[f"<={how.id}"] = upto
-        if own:
-            params[how.filter] = narrowed(given.get(how.filter) or {}, own)
-        if how.sort:
-            params |= {how.sort: how.id, how.order: direction}
-        else:
-            params[how.order] = {how.id: direction}
-        return Call(self.call.method, params | {"start": start})
-
-    def id_of(self, row: Any) -> int:
-        """
-        Return the id of a row.
-
-        :raises Bitrix24ApiError: the row has none.
-        """
-        return row_id(row, self.how.key[0], self.call.method)
-
-    def reference(self, position: int) -> Ref:
-        """Return the id of the last row of a full page, by the page's position in the batch."""
-        return Ref(position, *([self.how.rows] if self.how.rows else []), PAGE - 1, *self.how.key)
-
-
 @dataclass(slots=True)
 class Range:
     """
     A range of ids and how far it is read.
 
-    :param first: the id above which the range begins.
     :param after: the last id read.
     :param upto: the range's last id; None for an open range.
     :param expected: how many rows are still to come; None if unknown.
@@ -106,7 +48,6 @@ class Range:
 
     after: int | None = None
     upto: int | None = None
-    first: int | None = None
     expected: int | None = None
     count: bool = False
     rows: list[Any] = field(default_factory=list)
@@ -186,20 +127,24 @@ class KeysetReader:
         :param after: the id it was asked above; None for the start of the list.
         :returns: why the list cannot be read by id; empty if it can.
         """
-        whole = Range(after, first=after, count=True)
+        whole = Range(after, count=True)
         self._ranges.append(whole)
         self._take_page(whole, first)
         start = 0 if first.total else -1
+        call = self._question.page(after, start=start)
         slow = self._is_slow(whole)
         while not whole.ended:
-            opening = self._opening(whole, self._question.page(after, start=start), start, slow)
+            opening = self._opening(whole, call, start, slow)
             self._flights.send(None, opening.calls)
             _, outcomes = self._flights.receive()
             if not outcomes:
                 continue  # the request was lost
             if len(outcomes) == opening.repeats:
                 outcomes = [*outcomes, ask_one(self._flights, opening.calls[1])]
-            verdict = self._verdict(opening, first, outcomes, whole.after or 0)
+            again = outcomes[0] if opening.repeats else None
+            verdict = how_to_read(
+                self._question, self._flights, call, first, again, outcomes[opening.repeats], whole.after or 0
+            )
             if verdict == "offset":
                 return "the portal answers otherwise when an id is added to the conditions"
             if verdict == "alone":
@@ -213,7 +158,7 @@ class KeysetReader:
                 if whole.ended or not self._take_page(whole, outcome):
                     break
             if slow and len(outcomes) == len(opening.calls) > opening.repeats + opening.pages:
-                self._split(whole, max(self._ids(self._rows(outcomes[-1])), default=0))
+                self._split(whole, self._question.last_id(outcomes[-1]))
             break
         return ""
 
@@ -257,65 +202,6 @@ class KeysetReader:
         whole.commands = pages
         links = (self._link(position, None) for position in range(repeats, repeats + pages - 1))
         return _Opening([first] * repeats + [following, *links], repeats, pages)
-
-    def _verdict(
-        self, opening: _Opening, first: Outcome, outcomes: Sequence[Outcome], last: int
-    ) -> Literal["batches", "alone", "offset"]:
-        """How the list is to be read, by whether the first request after the first page continues it."""
-        again, rest = (outcomes[0] if opening.repeats else first), outcomes[opening.repeats]
-        follows = self._follows(again, rest, last)
-        same = not opening.repeats or agree(self._sample(first), self._sample(again), self._sample(first))
-        if same and follows:
-            return "batches"
-        call = self._question.page(self._ranges[0].first, start=0 if first.total else -1)
-        before = first if opening.repeats else None
-        for _ in range(TRIES):
-            # The list may have changed between the requests: compare with what is there now.
-            now = ask_one(self._flights, call)
-            if before is not None:
-                same = same or agree(self._sample(before), self._sample(again), self._sample(now))
-            if same and follows:
-                return "batches"
-            if not self._rows(now):
-                return "batches"
-            after = self._after(now, first.total)
-            again, rest = ask(self._flights, [call, after])
-            before, follows = now, follows or self._follows(again, rest, self._last_id(again))
-        if same:
-            return "offset"
-        for _ in range(TRIES):
-            now = ask_one(self._flights, call)
-            last = self._last_id(now)
-            rest = ask_one(self._flights, self._question.page(last, start=0 if first.total else -1))
-            if self._follows(now, rest, last):
-                return "alone"
-        return "offset"
-
-    def _after(self, page: Outcome, total: int | None) -> Call:
-        """Return the call for what follows the same page in a batch, wherever that ends by then."""
-        full = len(self._rows(page)) == PAGE and is_listed(page.result, self._question.how.rows)
-        last = self._question.reference(0) if full else self._last_id(page)
-        return self._question.page(last, start=0 if total else -1)
-
-    def _last_id(self, page: Outcome) -> int:
-        return max(self._ids(self._rows(page)), default=0)
-
-    def _follows(self, page: Outcome, rest: Outcome, last: int) -> bool:
-        """Whether the rest of a list, above an id, is what the list itself says is above it."""
-        try:
-            ids, more = self._ids(self._rows(page)), self._ids(self._rows(rest))
-        except Bitrix24ApiError:
-            return False
-        if any(one <= last for one in more) or any(left >= right for left, right in itertools.pairwise(more)):
-            return False
-        if not page.total or (not rest.total and more):
-            return True  # not counted
-        if len(ids) >= PAGE and ids[-1] < last:
-            return False  # so many rows have come before that id that the page does not reach it
-        return page.total - sum(one <= last for one in ids) == (rest.total or 0)
-
-    def _sample(self, outcome: Outcome) -> Sample:
-        return sample(self._rows(outcome), outcome.total, self._question.how.key)
 
     def _is_slow(self, whole: Range) -> bool:
         """Whether the server's work, not the number of requests, decides how long the list takes."""
@@ -395,9 +281,11 @@ class KeysetReader:
             raise Bitrix24ApiError("the portal does not sort the list by id", method=self._method)
         one.take(rows, ids[-1])
         one.close(full=len(rows) >= PAGE)
-        # A reference finds the last row of a page only where it is the 50th of a list, not of a map.
+        # A reference finds the last row of a page only where it is the 50th of a list, not of a map, and
+        # where the row spells its id as expected.
+        how = self._question.how
         self._chains = self._chains and (
-            len(rows) <= PAGE and is_listed(outcome.result, self._question.how.rows)
+            len(rows) <= PAGE and is_listed(outcome.result, how.rows) and how.key[0] in rows[-1]
         )
         return len(rows) == PAGE
 
@@ -411,7 +299,7 @@ class KeysetReader:
         return False
 
     def _rows(self, outcome: Outcome) -> list[Any]:
-        return rows_in(outcome.result, self._question.how.rows, self._question.call.method)
+        return self._question.rows(outcome)
 
     def _ids(self, rows: Sequence[Any]) -> list[int]:
         return [self._question.id_of(row) for row in rows]

@@ -10,7 +10,7 @@ from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.rest.calls import Call, consumes
 from airflow_provider_b24.rest.encoding import goes_alone, json_params
 from airflow_provider_b24.rest.flights import Flights, Reads
-from airflow_provider_b24.rest.keyset import KeysetReader, Question
+from airflow_provider_b24.rest.keyset import KeysetReader
 from airflow_provider_b24.rest.list_params import (
     asks_by_id,
     filter_of,
@@ -21,7 +21,7 @@ from airflow_provider_b24.rest.list_params import (
 )
 from airflow_provider_b24.rest.lists import ListMethod, list_method
 from airflow_provider_b24.rest.offset import OffsetReader
-from airflow_provider_b24.rest.rows import rows_in
+from airflow_provider_b24.rest.question import Question
 from airflow_provider_b24.rest.same_question import report_offset
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _first_page(flights: Flights, call: Callable[[int], Call]) -> Outcome:
 
 def _is_sorted(first: Outcome, question: Question) -> bool:
     """Whether the portal sorted the first page by an id that can be read."""
-    rows = rows_in(first.result, question.how.rows, question.call.method)
+    rows = question.rows(first)
     try:
         ids = [question.id_of(row) for row in rows]
     except Bitrix24Error:
