@@ -132,7 +132,11 @@ class TlsSocket(ssl.SSLSocket):
 
 
 class _Reader(io.RawIOBase):
-    """What an answer is read from."""
+    """
+    What an answer is read from.
+
+    :param raw: what the socket made for it, which is closed in time.
+    """
 
     def __init__(self, connection: Any, raw: io.RawIOBase) -> None:
         self._connection = connection
@@ -144,9 +148,9 @@ class _Reader(io.RawIOBase):
     def fileno(self) -> int:
         return self._raw.fileno()
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Any) -> int:
         _limit(self._connection)
-        return self._raw.readinto(buffer)
+        return int(self._connection.recv_into(buffer))
 
     def close(self) -> None:
         super().close()

@@ -1,5 +1,5 @@
 """
-HTTP, on one kept-alive session. The only module that imports requests.
+HTTP, on one kept-alive session of requests.
 
 Time is limited by ``connections``, size by ``answers``.
 
@@ -20,20 +20,16 @@ import socket
 import ssl
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, requote_uri
+from requests.adapters import BaseAdapter
+from requests.utils import requote_uri
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from airflow_provider_b24 import __version__
 from airflow_provider_b24.errors import (
     Bitrix24ConfigError,
     Bitrix24Error,
@@ -42,26 +38,21 @@ from airflow_provider_b24.errors import (
     Bitrix24TransportError,
 )
 from airflow_provider_b24.rest.address import Address, parse_address, same_family
-from airflow_provider_b24.rest.answers import ENCODINGS, IN_FLIGHT, MAX_REPLY, AnswerError, Room, read_body
+from airflow_provider_b24.rest.answers import IN_FLIGHT, MAX_REPLY, AnswerError, Room, read_body
 from airflow_provider_b24.rest.config import PortalConfig
-from airflow_provider_b24.rest.connections import Sending, TlsSocket, keep_deadlines, under_way
+from airflow_provider_b24.rest.connections import Sending, under_way
 from airflow_provider_b24.rest.forks import bind_to_process
 from airflow_provider_b24.rest.instruments import redact_sentry, unobserved
 from airflow_provider_b24.rest.redaction import redact, redact_logs, remember_secrets
 from airflow_provider_b24.rest.replies import RawReply
+from airflow_provider_b24.rest.sessions import check_authorities, open_session, silence_urllib3
 
 log = logging.getLogger(__name__)
 
-_HEADERS = {
-    "User-Agent": f"airflow-provider-b24/{__version__}",
-    "Accept": "application/json",
-    "Accept-Encoding": ENCODINGS,
-}
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
-_MAX_READS = 5  # of the environment
 _MAX_FORM_REPLY = 1_000_000  # bytes; tokens take less than one thousand
 _FORM_TIMEOUT = 40.0  # seconds for the answer to a form, during which other tasks wait for tokens
 _PIECE = 65_536  # bytes read at once
@@ -99,12 +90,12 @@ class Transport:
         redact_sentry()
         _warn_of_urllib3(urllib3.__version__)  # type: ignore[attr-defined]
         if config.ca_bundle:
-            _check_authorities(config.ca_bundle)
+            check_authorities(config.ca_bundle)
         if not config.verify_tls and self._portal.scheme == "https":
             log.warning("TLS certificates of %s are not verified (verify_tls is off)", self.host)
-        self._session: requests.Session | None = self._open_session(config.url)
+        self._session: requests.Session | None = self._open(config.url)
         if not self._session.verify:
-            _silence_urllib3(self._portal.host, *map(str, self._session.proxies.values()))
+            silence_urllib3(self._portal.host, *map(str, self._session.proxies.values()))
         bind_to_process(self)
 
     def after_fork(self) -> None:
@@ -132,7 +123,7 @@ class Transport:
             portal = self._portal
             with self._guard:
                 self.requests += 1
-                session = self._session = self._session or self._open_session(self.config.url)
+                session = self._session = self._session or self._open(self.config.url)
             reply, location = self._post(session, str(portal), path, data, _JSON, self._max_reply, method)
             if reply.status not in _REDIRECTS:
                 return reply
@@ -148,7 +139,7 @@ class Transport:
         """
         parts = urlsplit(url)
         origin, path = f"{parts.scheme}://{parts.netloc}", url.partition(parts.netloc)[2]
-        with self._open_session(url) as session:
+        with self._open(url) as session:
             data = urlencode(form).encode()
             reply, _ = self._post(session, origin, path, data, _FORM, _MAX_FORM_REPLY, longest=_FORM_TIMEOUT)
         if reply.status in _REDIRECTS:
@@ -160,32 +151,8 @@ class Transport:
         if self._session is not None:
             self._session.close()
 
-    def _open_session(self, url: str) -> requests.Session:
-        """
-        Return a session for one server.
-
-        The TLS settings are the portal's own; any other server is always verified, against the public
-        certificate authorities and those of ``ca_bundle`` (for a proxy that opens TLS).
-        """
-        config, session = self.config, _Session()
-        environment = _environment(session, url)
-        # Read once, above: for each request it takes time, and a ~/.netrc would add its own credentials.
-        session.trust_env = False
-        session.headers.update(_HEADERS)
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        proxy = {"http": config.proxy, "https": config.proxy} if config.proxy else environment["proxies"]
-        session.proxies = dict(proxy)
-        session.verify = environment["verify"]
-        context = _SharedContext(ssl.PROTOCOL_TLS_CLIENT)
-        if parse_address(url).origin == self._portal.origin:
-            session.verify = (config.ca_bundle or session.verify) if config.verify_tls else False
-            context.check_hostname = config.verify_tls
-        elif config.ca_bundle:
-            context.load_verify_locations(config.ca_bundle)  # requests adds the public ones
-        adapter = _Adapter(context, config.max_parallel, session.verify, config.ca_bundle)
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, self._adapter or adapter)
-        return session
+    def _open(self, url: str) -> requests.Session:
+        return open_session(self.config, url, self._adapter)
 
     def _post(
         self,
@@ -233,8 +200,8 @@ class Transport:
         """Return what the connections need to know of a request, at most so many seconds for its answer."""
         config = self.config
         read_timeout = min(config.read_timeout, longest)
-        shown = requote_uri(redact(path, *config.credentials.secrets))
-        sending = Sending(config.connect_timeout, read_timeout, requote_uri(path), shown, timer=self._timer)
+        quoted, shown = _paths(path, config.credentials.secrets)
+        sending = Sending(config.connect_timeout, read_timeout, quoted, shown, timer=self._timer)
         if self._adapter:  # it makes no connections that would say so
             sending.sending()
         return sending
@@ -282,103 +249,18 @@ class Transport:
         return same_family(old.host, new.host) and (new.port is None or new.origin == old.origin)
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, response: requests.Response) -> str | None:
-        """Return None: requests would read the answer for it, decompressed and of any size."""
-        return None
-
-
-def _environment(session: requests.Session, url: str) -> Mapping[str, Any]:
-    """Read proxies and authorities from the environment, which other threads of Airflow may be changing."""
-    for _ in range(_MAX_READS - 1):
-        with contextlib.suppress(KeyError, RuntimeError):
-            return dict(session.merge_environment_settings(url, {}, None, None, None))
-    return dict(session.merge_environment_settings(url, {}, None, None, None))
-
-
-class _SharedContext(ssl.SSLContext):
-    """
-    The TLS settings of all connections of a session.
-
-    urllib3 loads the certificate authorities for each connection, which takes longer than the handshake.
-    """
-
-    sslsocket_class = TlsSocket
-    _loaded: frozenset[Any] = frozenset()
-
-    def load_verify_locations(self, *locations: Any, **named: Any) -> None:
-        what = (locations, *sorted(named.items()))
-        if what not in self._loaded:
-            super().load_verify_locations(*locations, **named)
-            self._loaded |= {what}
-
-
-class _Adapter(HTTPAdapter):
-    """
-    As many kept-alive connections as may be in flight, with one TLS context.
-
-    :param verify: as of a session: whether to verify, or the authorities' path.
-    :param ca_bundle: more authorities, or empty.
-    """
-
-    def __init__(self, context: ssl.SSLContext, connections: int, verify: bool | str, ca_bundle: str) -> None:
-        self._context = context
-        self._verify, self._ca_bundle = verify, ca_bundle
-        super().__init__(pool_connections=4, pool_maxsize=connections, pool_block=True)
-
-    def init_poolmanager(self, *args: Any, **facts: Any) -> None:
-        super().init_poolmanager(*args, **facts, ssl_context=self._context)
-        keep_deadlines(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **facts: Any) -> Any:
-        known = proxy in self.proxy_manager
-        if proxy.lower().startswith("https:"):
-            facts["proxy_ssl_context"] = self._proxy_context()
-        manager = super().proxy_manager_for(proxy, **facts, ssl_context=self._context)
-        if not known:
-            keep_deadlines(manager)
-        return manager
-
-    def _proxy_context(self) -> ssl.SSLContext:
-        """Return the TLS settings for a proxy, which is verified as the server behind it."""
-        context = _SharedContext(ssl.PROTOCOL_TLS_CLIENT)
-        if not self._verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            return context
-        authorities = self._verify if isinstance(self._verify, str) else DEFAULT_CA_BUNDLE_PATH
-        for path in filter(None, (authorities, self._ca_bundle)):
-            context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
-        return context
-
-
-def _check_authorities(ca_bundle: str) -> None:
-    reason = ""
-    try:
-        ssl.create_default_context(cafile=ca_bundle)
-    except ssl.SSLError:
-        reason = "it contains no certificate in PEM format"
-    except OSError as error:
-        reason = str(error.strerror)
-    if reason:
-        raise Bitrix24ConfigError(f"ca_bundle {ca_bundle!r} cannot be used: {reason}")
-
-
-def _silence_urllib3(*hosts: str) -> None:
-    """Our own warning says it once; urllib3 would repeat it for every request to the portal or its proxy."""
-    for host in hosts:
-        name = urlsplit(host).hostname if "://" in host else host
-        warnings.filterwarnings(
-            "ignore", message=re.escape(f"Unverified HTTPS request is being made to host '{name}'")
-        )
-
-
 @functools.cache
 def _warn_of_urllib3(version: str) -> None:
     """Warn once in a process; what this package reads is limited by itself."""
     if tuple(map(int, re.findall(r"\d+", version)[:3])) < _SAFE_URLLIB3:
         safe = ".".join(map(str, _SAFE_URLLIB3))
         log.warning("urllib3 %s has known vulnerabilities; install %s or newer", version, safe)
+
+
+@functools.lru_cache(maxsize=256)
+def _paths(path: str, secrets: tuple[str, ...]) -> tuple[str, str]:
+    """Return a path as it is sent, and as everything but the server sees it."""
+    return requote_uri(path), requote_uri(redact(path, *secrets))
 
 
 def _passwords(proxy: str) -> list[str]:

@@ -44,6 +44,7 @@ WITHOUT_AIRFLOW = {
 # The few modules that may import a library other than the standard one and Airflow.
 LIBRARIES = {
     "rest.transport": {"requests", "urllib3"},  # the second names errors of a body that is being read
+    "rest.sessions": {"requests"},
     "rest.connections": {"urllib3"},  # deadlines, and paths that only the server sees
     "rest.condition": {"jinja2"},  # Airflow's own, for the expressions of sensors
     "rest.limits.stores": {"redis"},
