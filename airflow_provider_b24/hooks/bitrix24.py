@@ -125,13 +125,14 @@ class Bitrix24Hook(BaseHook):
             raise Bitrix24InputError("this is not a method that only reads", method=method)
         return self._perform(call)
 
-    def batch(self, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
+    def batch(self, calls: Sequence[Call | Mapping[str, Any]], halt: bool = False) -> list[Outcome]:
         """
         Run any number of calls, 50 to a request, and return one ``Outcome`` each, in input order.
 
-        Errors of the portal are not raised: they are in the outcomes.
+        Errors of the portal are in the outcomes. What a batch cannot carry has a request of its own.
 
-        :param calls: ``rest.calls.Call`` values.
+        :param calls: ``{"method": ..., "params": {...}}`` each, or ``rest.calls.Call`` values. A parameter
+            may be ``rest.references.Ref(0, "ID")``, the result of an earlier call; then they run in order.
         :param halt: skip all remaining calls after the first failure.
         """
         return self._client.batch(calls, halt=halt)

@@ -13,10 +13,13 @@ from typing import Any, NamedTuple, TypeVar
 import pendulum
 
 from airflow_provider_b24.errors import (
+    Bitrix24ApiError,
+    Bitrix24AuthError,
     Bitrix24Error,
     Bitrix24LimitError,
     Bitrix24OperatingLimitError,
     Bitrix24RateLimitError,
+    Bitrix24RequestTooLargeError,
     Bitrix24TokenExpiredError,
 )
 from airflow_provider_b24.rest.auth.base import Auth
@@ -30,6 +33,8 @@ from airflow_provider_b24.rest.transport import Transport
 
 MAX_RENEWALS = 3  # for one request: a token taken over from another task may expire before it is used
 T = TypeVar("T")
+
+_DENIED_METHOD = frozenset({"insufficient_scope", "wrong_auth_type"})  # other methods may be allowed
 
 
 class BatchReply(NamedTuple):
@@ -86,6 +91,22 @@ class Exchange:
         outcomes = parse_batch(reply, calls, halt, first)
         return BatchReply([scrubbed_outcome(one, signed.secrets) for one in outcomes], reply.time)
 
+    def send_alone(self, signed: Signed, calls: Sequence[Call]) -> BatchReply:
+        """
+        Send the only one of ``calls`` once, and read the answer as that to a batch of it.
+
+        :raises Bitrix24Error: the request failed. What the portal answers to this call is its outcome.
+        """
+        (call,) = calls
+        try:
+            reply = self.send(signed)
+        except Bitrix24ApiError as error:
+            if not _is_of_call(error):
+                raise
+            return BatchReply([Outcome(call, "failure", error=error)], Timing())
+        one = Outcome(call, "success", reply.result, time=reply.time, total=reply.total, next=reply.next)
+        return BatchReply([one], reply.time)
+
     def renew(self, signed: Signed) -> bool:
         """Replace the credentials of a request that the portal called expired; False if it cannot be done."""
         return _cleanly(lambda: self._auth.renew(signed))
@@ -127,6 +148,12 @@ class Exchange:
             seconds = reply.time.duration * len(group) / len(reply.outcomes)
             self.ledger.record(method, group[-1].time, calls=len(group), seconds=seconds)
 
+    def record_alone(self, reply: BatchReply) -> None:
+        """Note how long the portal worked on a call that was sent alone."""
+        for outcome in reply.outcomes:
+            if outcome.ok:
+                self.ledger.record(outcome.call.method, reply.time, seconds=reply.time.duration)
+
     def _send(self, signed: Signed) -> Reply:
         raw = self._transport.send(signed.path, signed.body, signed.method)
         return parse_reply(RawReply(raw.status, redact_answer(raw.body, *signed.secrets)), signed.method)
@@ -140,6 +167,13 @@ def _cleanly(action: Callable[[], T], signed: Signed | None = None) -> T:
     except BaseException as error:  # noqa: BLE001 - also of a task's timeout, and raised again
         failure = error
     raise without_frames(failure)
+
+
+def _is_of_call(error: Bitrix24ApiError) -> bool:
+    """Whether a batch would have contained this error as the outcome of one command."""
+    if isinstance(error, Bitrix24AuthError):
+        return error.code.lower() in _DENIED_METHOD
+    return not isinstance(error, Bitrix24RateLimitError | Bitrix24RequestTooLargeError)
 
 
 def _scrubbed(error: Bitrix24Error, secrets: Sequence[str]) -> Bitrix24Error:

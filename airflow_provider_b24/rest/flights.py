@@ -16,7 +16,7 @@ from airflow_provider_b24.errors import (
 )
 from airflow_provider_b24.rest.batching import COMMAND_OVERHEAD, MAX_BYTES
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
-from airflow_provider_b24.rest.encoding import batch_command, json_params
+from airflow_provider_b24.rest.encoding import batch_command, command_of, json_params
 from airflow_provider_b24.rest.exchange import MAX_RENEWALS, BatchReply, Exchange, scrubbed_outcome
 from airflow_provider_b24.rest.forks import OwnThreads
 from airflow_provider_b24.rest.limits.bucket import Turn
@@ -256,5 +256,5 @@ def _carry(exchange: Exchange, signed: Signed, calls: Sequence[Call]) -> BatchRe
 
 
 def _size(call: Call) -> int:
-    """Bytes that a call takes as a command of a batch."""
-    return len(batch_command(call)) + COMMAND_OVERHEAD
+    """Bytes that a call takes as a command of a batch, as far as it can be one."""
+    return len(command_of(call).text or "") + COMMAND_OVERHEAD

@@ -66,7 +66,13 @@ class SeenRows:
 
     def _identity(self, row: Any) -> Any:
         key = row_key(row, self._key)
-        return hash(json.dumps(row, sort_keys=True)) if key is None else key[0] if len(key) == 1 else key
+        return (
+            hash(json.dumps(row, sort_keys=True, default=str))
+            if key is None
+            else key[0]
+            if len(key) == 1
+            else key
+        )
 
 
 class OffsetReader:

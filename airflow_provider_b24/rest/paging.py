@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.rest.calls import Call, consumes
-from airflow_provider_b24.rest.encoding import batch_command, json_params
+from airflow_provider_b24.rest.encoding import goes_alone, json_params
 from airflow_provider_b24.rest.flights import Flights, Reads
 from airflow_provider_b24.rest.keyset import KeysetReader
 from airflow_provider_b24.rest.list_params import (
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from airflow_provider_b24.rest.replies import Outcome
 
 COUNTED_TRIES = 2  # of the first page; counting a very long list can take longer than the portal allows
-_REFERENCE = re.compile(r"\$(result|next|total|time|error)\S*\[", re.IGNORECASE)
 
 
 class Rows:
@@ -138,18 +136,8 @@ def _by_offset(reads: Reads, call: Call) -> Iterator[list[Any]]:
 
 
 def _flights(reads: Reads, call: Call) -> Flights:
-    return Flights(reads, call.method, takes_batches=not _goes_alone(call))
-
-
-def _goes_alone(call: Call) -> bool:
-    """Whether a batch cannot carry these parameters, or would replace a text in them by another's result."""
-    if _REFERENCE.search(repr(call.params)):
-        return True
-    try:
-        batch_command(call)
-    except Bitrix24InputError:
-        return True
-    return False
+    # Every page must ask the same question, and a batch cannot ask this one.
+    return Flights(reads, call.method, takes_batches=not goes_alone(call))
 
 
 def _first_page(flights: Flights, call: Callable[[int], Call]) -> Outcome:

@@ -18,6 +18,7 @@ from airflow_provider_b24.rest.flights import Flights
 from airflow_provider_b24.rest.list_description import PAGE, ListMethod
 from airflow_provider_b24.rest.list_params import narrowed
 from airflow_provider_b24.rest.names import is_parameter
+from airflow_provider_b24.rest.references import Ref
 from airflow_provider_b24.rest.rows import is_listed, row_id, rows_in
 from airflow_provider_b24.rest.same_question import TRIES, Sample, agree, ask, ask_one, sample
 
@@ -70,10 +71,9 @@ class Question:
         """
         return row_id(row, self.how.key[0], self.call.method)
 
-    def reference(self, position: int) -> str:
+    def reference(self, position: int) -> Ref:
         """Return the id of the last row of a full page, by the page's position in the batch."""
-        steps = [position, *([self.how.rows] if self.how.rows else []), PAGE - 1, *self.how.key]
-        return "$result" + "".join(f"[{step}]" for step in steps)
+        return Ref(position, *([self.how.rows] if self.how.rows else []), PAGE - 1, *self.how.key)
 
     def rows(self, outcome: Outcome) -> list[Any]:
         """Return the rows of an answer."""

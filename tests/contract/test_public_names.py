@@ -50,7 +50,7 @@ OPERATORS = {
         "max_wait": 60.0,
     },
     bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None, "repeatable": None},
-    bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
+    bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False, "references": False},
     bitrix24.Bitrix24ListOperator: {"method": REQUIRED, "parameters": None, "output_path": None},
     export.Bitrix24ToSqlOperator: {
         "method": REQUIRED,
@@ -153,6 +153,7 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "allow_empty",
         "check_companies",
         "halt",
+        "references",
         "mode",
         "repeatable",
         "max_failures",
