@@ -17,7 +17,7 @@ from airflow_provider_b24.rest.flights import Reads
 from airflow_provider_b24.rest.limits.bucket import Bucket
 from airflow_provider_b24.rest.ordered import OrderedBatch
 from airflow_provider_b24.rest.pacing import wait_turn
-from airflow_provider_b24.rest.paging import read_list
+from airflow_provider_b24.rest.paging import Rows, read_list
 from airflow_provider_b24.rest.references import check_positions
 from airflow_provider_b24.rest.replies import Outcome, Reply
 from airflow_provider_b24.rest.retry import (
@@ -171,9 +171,9 @@ class Client:
         *,
         after: int | None = None,
         exact: bool = False,
-    ) -> Iterator[Any]:
+    ) -> Rows:
         """
-        Yield every row of a list method, in constant memory; see ``paging.read_list``.
+        Return an iterator of every row of a list method, in constant memory; see ``paging.read_list``.
 
         :param exact: whether numbers with a fraction are ``Decimal``, with every digit that the portal sent.
         """

@@ -18,6 +18,7 @@ from airflow_provider_b24.errors import Bitrix24ApiError, Bitrix24InputError
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.flights import Flights
 from airflow_provider_b24.rest.list_description import PAGE, ListMethod
+from airflow_provider_b24.rest.list_params import parameter
 from airflow_provider_b24.rest.pages import Page, Selecting, may_be_a_page, page_call
 from airflow_provider_b24.rest.rows import has_more, row_key, rows_in
 from airflow_provider_b24.rest.same_question import (
@@ -87,6 +88,7 @@ class OffsetReader:
         self._call = call
         self._how = how
         self._paging: Selecting = how.paging
+        self._limit = _given_limit(call) if how.paging == "unknown" else None
         self._flights = flights
         self._size = PAGE
         self._last = Page(0, [])
@@ -201,7 +203,7 @@ class OffsetReader:
         count = len(page.rows)
         if self._how.paging in ("offset", "OFFSET", "unknown"):
             counted = page.total is not None and count != PAGE
-            return may_be_a_page(count) and not counted
+            return (may_be_a_page(count) or count == self._limit) and not counted
         return count == PAGE and self._how.paging != "limit"
 
     def _starts(self, seen: SeenRows) -> list[int]:
@@ -332,3 +334,10 @@ class OffsetReader:
     def _incomplete(self, what: str, temporary: bool = True) -> Bitrix24ApiError:
         advice = None if temporary else _ADVICE
         return Bitrix24ApiError(what, method=self._call.method, temporary=temporary, advice=advice)
+
+
+def _given_limit(call: Call) -> int | None:
+    """The number of rows that the parameters of a method that is not known ask for, if they do."""
+    name = parameter(call.params, "limit")
+    value = None if name is None else call.params[name]
+    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None

@@ -69,7 +69,9 @@ def row_id(row: Any, name: str, method: str = "") -> int:
     :param name: the id's field, in any spelling.
     :raises Bitrix24ApiError: the row is no object, or has no such id.
     """
-    value = value_of(row, name) if isinstance(row, Mapping) else None
+    value = row.get(name) if type(row) is dict else None  # nearly every row
+    if value is None and isinstance(row, Mapping):
+        value = value_of(row, name)
     if type(value) is str and len(value) <= _MOST_DIGITS and value.isascii() and value.isdigit():
         value = int(value)
     if type(value) is int and value > 0:
