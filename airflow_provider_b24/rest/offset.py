@@ -66,13 +66,9 @@ class SeenRows:
 
     def _identity(self, row: Any) -> Any:
         key = row_key(row, self._key)
-        return (
-            hash(json.dumps(row, sort_keys=True, default=str))
-            if key is None
-            else key[0]
-            if len(key) == 1
-            else key
-        )
+        if key is None:
+            return hash(json.dumps(row, sort_keys=True, default=str))
+        return key[0] if len(key) == 1 else key
 
 
 class OffsetReader:
