@@ -47,7 +47,7 @@ class Question:
         :param start: 0 to have the rows counted, -1 not to.
         """
         how, given = self.how, self.call.params
-        ours = (how.order, how.sort, "order", "sort")
+        ours = (how.parameters.order, how.parameters.sort, "order", "sort")
         params = {
             name: value for name, value in given.items() if not any(is_parameter(name, one) for one in ours)
         }
@@ -58,10 +58,10 @@ class Question:
             own[f"<={how.id}"] = upto
         if own:
             params[how.filter] = narrowed(given.get(how.filter) or {}, own)
-        if how.sort:
-            params |= {how.sort: how.id, how.order: direction}
+        if how.parameters.sort:
+            params |= {how.parameters.sort: how.id, how.parameters.order: direction}
         else:
-            params[how.order] = {how.id: direction}
+            params[how.parameters.order] = {how.id: direction}
         return Call(self.call.method, params | {"start": start})
 
     def id_of(self, row: Any) -> int:
