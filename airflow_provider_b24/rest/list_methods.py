@@ -9,25 +9,42 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_b24.rest.list_description import DOCS, ListMethod
+from airflow_provider_b24.rest.list_description import DOCS, PAGE, ListMethod, Pages, Paging, Parameters
 
 USER_OPTIONS = ("sort", "order", "FILTER", "ADMIN_MODE", "select", "IMAGE_RESIZE", "start")
 
 
 def _other(
-    path: str, rows: str = "", *, takes: str = "filter order select", fields: str = "", **known: Any
+    path: str,
+    rows: str = "",
+    *,
+    takes: str = "filter order select",
+    order: str = "",
+    sort: str = "",
+    options: tuple[str, ...] = (),
+    paging: Paging = "start",
+    inside: str = "",
+    size: int = PAGE,
+    pages_by: str = "",
+    fields: str = "",
+    **known: Any,
 ) -> ListMethod:
     """
     A list whose rows have a key of their own, or none.
 
     :param takes: which of filter, order and selection it takes, as it writes them.
-    :param fields: the method that describes the rows, and behind a slash what its result calls that.
+    :param order: the order's name, if it is another.
     """
     names = {name.lower(): name for name in takes.split()}
-    parameters = {one: names.get(one, "") for one in ("filter", "order", "select")}
-    described, _, inside = fields.partition("/")
-    known = parameters | {"fields": described, "fields_in": inside} | known
-    return ListMethod(f"{DOCS}/api-reference/{path}.html", rows=rows, **known)
+    named = (names.get("filter", ""), order or names.get("order", ""), sort, names.get("select", ""))
+    return ListMethod(
+        f"{DOCS}/api-reference/{path}.html",
+        rows=rows,
+        parameters=Parameters(*named, options),
+        pages=Pages(paging, inside, size, pages_by),
+        described=fields,
+        **known,
+    )
 
 
 def _upper(path: str, rows: str = "", **known: Any) -> ListMethod:

@@ -25,7 +25,7 @@ def whole_list(call: Call, how: ListMethod) -> Call:
     """
     params = _spelled(call, how)
     params = _without_start(params, how, call.method)
-    if how.options:
+    if how.parameters.options:
         params = _conditions_gathered(params, how, call.method)
     return Call(
         call.method, {name: value for name, value in params.items() if not _means_nothing(name, value, how)}
@@ -50,11 +50,11 @@ def parameter(params: Mapping[str, Any], wanted: str) -> str | None:
 
 def asks_by_id(call: Call, how: ListMethod) -> bool:
     """Whether the order that is asked for is that of ascending ids, as it is if none is asked for."""
-    order = _given(call, how.order or "order")
-    sort = _given(call, how.sort or "sort")
+    order = _given(call, how.parameters.order or "order")
+    sort = _given(call, how.parameters.sort or "sort")
     if not order and not sort:
         return True
-    if not how.sort:
+    if not how.parameters.sort:
         if sort or not isinstance(order, Mapping) or len(order) != 1:
             return False
         ((name, way),) = order.items()
@@ -64,7 +64,7 @@ def asks_by_id(call: Call, how: ListMethod) -> bool:
 
 def with_id(call: Call, how: ListMethod) -> tuple[Call, str]:
     """Add the id to the selection where it is missing; also return what rows call it if it was added."""
-    name = parameter(call.params, how.select or "select")
+    name = parameter(call.params, how.parameters.select or "select")
     select = call.params.get(name) if name is not None else None
     if name is None or not isinstance(select, Sequence) or isinstance(select, str) or len(how.key) != 1:
         return call, ""
@@ -75,7 +75,8 @@ def with_id(call: Call, how: ListMethod) -> tuple[Call, str]:
 
 def with_last_order(call: Call, how: ListMethod) -> Call:
     """Sort rows that are equal in the given order by id, or they could change places between two pages."""
-    name = parameter(call.params, how.order) if how.order and not how.sort else None
+    named = how.parameters
+    name = parameter(call.params, named.order) if named.order and not named.sort else None
     order = call.params.get(name) if name is not None else None
     if name is None or not isinstance(order, Mapping) or not order or not how.keyset:
         return call
@@ -93,7 +94,7 @@ def _spelled(call: Call, how: ListMethod) -> dict[str, Any]:
     """Return the parameters under the names that the method documents: it may drop others silently."""
     if how.paging == "unknown":
         return dict(call.params)
-    wanted = [name for name in (how.filter, how.order, how.sort, how.select) if name]
+    wanted = [name for name in _names(how) if name]
     params: dict[str, Any] = {}
     for name, value in call.params.items():
         spelled = next((one for one in wanted if is_parameter(name, one)), name)
@@ -131,7 +132,7 @@ def _conditions_gathered(params: Mapping[str, Any], how: ListMethod, method: str
 
     The server reads them at the top only as long as there is no filter, and a page by id needs one.
     """
-    options = {one.lower() for one in (*how.options, how.filter) if one}
+    options = {one.lower() for one in (*how.parameters.options, how.filter) if one}
     beside = {name: value for name, value in params.items() if str(name).lower() not in options}
     empty = next((name for name, value in beside.items() if _is_empty(value)), None)
     if empty is not None:
@@ -154,8 +155,13 @@ def _conditions_gathered(params: Mapping[str, Any], how: ListMethod, method: str
 
 
 def _means_nothing(name: str, value: Any, how: ListMethod) -> bool:
-    wanted = (*_SELECTING, how.filter, how.order, how.sort, how.select)
-    return _is_empty(value) and any(is_parameter(name, one) for one in wanted)
+    return _is_empty(value) and any(is_parameter(name, one) for one in (*_SELECTING, *_names(how)))
+
+
+def _names(how: ListMethod) -> tuple[str, ...]:
+    """What the method calls its filter, order and selection."""
+    named = how.parameters
+    return (named.filter, named.order, named.sort, named.select)
 
 
 def _is_empty(value: Any) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from airflow_provider_b24.rest.list_description import DOCS, PAGE, ListMethod, Paging
+from airflow_provider_b24.rest.list_description import DOCS, PAGE, ListMethod, Pages, Paging
 from airflow_provider_b24.rest.list_methods import TABLE
 
 __all__ = ["PAGE", "TABLE", "UNKNOWN", "ListMethod", "Paging", "list_method"]
 
-UNKNOWN = ListMethod(f"{DOCS}/settings/how-to-call-rest-api/list-methods-pecularities.html", paging="unknown")
+UNKNOWN = ListMethod(
+    f"{DOCS}/settings/how-to-call-rest-api/list-methods-pecularities.html", pages=Pages("unknown")
+)
 
 
 def list_method(method: str) -> ListMethod:

@@ -45,12 +45,17 @@ class SeenRows:
 
     :param rows: the first page. If rows in it are equal, rows of this list cannot be told apart.
     :param key: the fields that identify a row.
+    :ivar count: how many rows were read.
+    :ivar first: how many rows the first page has.
+    :ivar fewest: the lowest number of rows that the portal counted.
     """
 
     def __init__(self, rows: Sequence[Any], key: Sequence[str]) -> None:
         self._key = key
         self._seen: set[Any] = set()
         self.count = 0
+        self.first = len(rows)
+        self.fewest: int | None = None
         self.distinct = len({self._identity(row) for row in rows}) == len(rows)
 
     def __contains__(self, row: Any) -> bool:
@@ -64,15 +69,16 @@ class SeenRows:
         self.count += len(new)
         return new
 
+    def note_total(self, total: int | None) -> None:
+        """Remember how many rows the portal counts, if it does."""
+        if total is not None:
+            self.fewest = total if self.fewest is None else min(self.fewest, total)
+
     def _identity(self, row: Any) -> Any:
         key = row_key(row, self._key)
-        return (
-            hash(json.dumps(row, sort_keys=True, default=str))
-            if key is None
-            else key[0]
-            if len(key) == 1
-            else key
-        )
+        if key is None:
+            return hash(json.dumps(row, sort_keys=True, default=str))
+        return key[0] if len(key) == 1 else key
 
 
 class OffsetReader:
@@ -88,15 +94,12 @@ class OffsetReader:
         self._call = call
         self._how = how
         self._paging: Selecting = how.paging
-        self._limit = _given_limit(call) if how.paging == "unknown" else None
         self._flights = flights
         self._size = PAGE
         self._last = Page(0, [])
-        self._first_rows = 0
         self._commands = 1
         self._changes = 0
         self._next: Literal["pages", "last", "alone"] = "pages"
-        self._fewest: int | None = None
         self._compared = False
 
     def first_call(self) -> Call:
@@ -111,10 +114,10 @@ class OffsetReader:
         :raises Bitrix24InputError: the method can return only a part of the list.
         :raises Bitrix24ApiError: the list is not complete, or that cannot be told.
         """
-        page = self._parse(0, first)
+        page = self._page(0, first)
         self._check_limit(page)
         seen = SeenRows(page.rows, self._how.key)
-        self._first_rows = len(page.rows)
+        seen.note_total(page.total)
         if page.next is not None and page.next > 0:
             self._size = page.next
         elif page.names_more() is None and self._is_full(page):
@@ -125,8 +128,8 @@ class OffsetReader:
         yield seen.take(page.rows)
         while self._is_followed(self._last, seen):
             yield from self._read_on(seen)
-        if self._fewest is not None and seen.count < self._fewest:
-            raise self._incomplete(f"the portal counts {self._fewest} rows but returned only {seen.count}")
+        if seen.fewest is not None and seen.count < seen.fewest:
+            raise self._incomplete(f"the portal counts {seen.fewest} rows but returned only {seen.count}")
 
     def _read_on(self, seen: SeenRows) -> Iterator[list[Any]]:
         """Read the next pages with one request, as far as they certainly follow the last one."""
@@ -137,7 +140,8 @@ class OffsetReader:
             self._flights.send_alone()
             return
         for start, outcome in zip(starts, outcomes, strict=False):
-            page = self._parse(start, outcome)
+            page = self._page(start, outcome)
+            seen.note_total(page.total)
             later = start > self._last.start
             if not page.rows and self._is_followed(page, seen):
                 raise self._incomplete(f"the portal counts {page.total} rows but returned only {seen.count}")
@@ -203,7 +207,7 @@ class OffsetReader:
         count = len(page.rows)
         if self._how.paging in ("offset", "OFFSET", "unknown"):
             counted = page.total is not None and count != PAGE
-            return (may_be_a_page(count) or count == self._limit) and not counted
+            return (may_be_a_page(count) or count == _given_limit(self._call)) and not counted
         return count == PAGE and self._how.paging != "limit"
 
     def _starts(self, seen: SeenRows) -> list[int]:
@@ -237,17 +241,11 @@ class OffsetReader:
             total = None  # not counted, or the number of rows in this page
         return Page(start, rows, total, outcome.next, more)
 
-    def _parse(self, start: int, outcome: Outcome) -> Page:
-        page = self._page(start, outcome)
-        if page.total is not None:
-            self._fewest = page.total if self._fewest is None else min(self._fewest, page.total)
-        return page
-
     def _check_limit(self, page: Page) -> None:
-        if self._how.paging == "limit" and len(page.rows) >= self._how.size:
+        if self._how.paging == "limit" and len(page.rows) >= self._how.pages.size:
             raise Bitrix24InputError(
-                f"this method returns at most {self._how.size} rows and has no further pages, so the list "
-                "may be longer: ask for less, or call the method itself",
+                f"this method returns at most {self._how.pages.size} rows and has no further pages, so the "
+                "list may be longer: ask for less, or call the method itself",
                 method=self._call.method,
             )
 
@@ -299,7 +297,7 @@ class OffsetReader:
         :raises Bitrix24ApiError: the portal does not page as expected.
         """
         is_first = self._last.start == 0
-        counted = self._fewest is not None and self._first_rows < self._fewest <= seen.count
+        counted = seen.fewest is not None and seen.first < seen.fewest <= seen.count
         if self._how.paging in ("all", "NAV_PARAMS") or (counted and seen.distinct):
             self._last = Page(page.start, [])  # beyond the last page, another one is repeated
         elif self._paging in ("start", "unknown") and page.has_more:

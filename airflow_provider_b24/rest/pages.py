@@ -56,14 +56,14 @@ def page_call(call: Call, how: ListMethod, paging: Selecting, start: int, size: 
     """
     params = dict(call.params)
     if paging == "offset":
-        return Call(call.method, _inside(params, how.inside, {"offset": start, "limit": PAGE}))
+        return Call(call.method, _inside(params, how.pages.inside, {"offset": start, "limit": PAGE}))
     if paging == "OFFSET":
-        return Call(call.method, _inside(params, how.inside, {"OFFSET": start, "LIMIT": PAGE}))
+        return Call(call.method, _inside(params, how.pages.inside, {"OFFSET": start, "LIMIT": PAGE}))
     if paging == "any":  # one row more than a page, which shows whether the limit counts
         chosen = {"offset": start, "limit": size + 1, "OFFSET": start, "LIMIT": size + 1}
         return Call(call.method, _inside(params, "", chosen))
     if paging == "limit":
-        return Call(call.method, _inside(params, "", {"limit": how.size}))
+        return Call(call.method, _inside(params, "", {"limit": how.pages.size}))
     if paging == "page":
         return Call(call.method, params | {"page": start // PAGE + 1})
     if paging == "NAV_PARAMS":

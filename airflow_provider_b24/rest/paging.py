@@ -73,7 +73,7 @@ def read_list(
         raise Bitrix24InputError("this method deletes what it returns: call the method itself", method=method)
     if how.paging == "refused":
         raise Bitrix24InputError(
-            f"this method pages by {how.pages_by}, which a list cannot be read by safely. "
+            f"this method pages by {how.pages.refusal}, which a list cannot be read by safely. "
             "Call the method itself, page after page (Bitrix24Operator, hook.call)",
             method=method,
         )

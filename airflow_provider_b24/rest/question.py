@@ -9,6 +9,7 @@ counts, the first page is compared with itself in a batch, and its count with th
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +21,7 @@ from airflow_provider_b24.rest.list_params import narrowed
 from airflow_provider_b24.rest.names import is_parameter
 from airflow_provider_b24.rest.references import Ref
 from airflow_provider_b24.rest.rows import is_listed, row_id, rows_in
-from airflow_provider_b24.rest.same_question import TRIES, Sample, agree, ask, ask_one, sample
+from airflow_provider_b24.rest.same_question import TRIES, Sample, agree, ask_one, sample
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.replies import Outcome
@@ -46,7 +47,7 @@ class Question:
         :param start: 0 to have the rows counted, -1 not to.
         """
         how, given = self.how, self.call.params
-        ours = (how.order, how.sort, "order", "sort")
+        ours = (how.parameters.order, how.parameters.sort, "order", "sort")
         params = {
             name: value for name, value in given.items() if not any(is_parameter(name, one) for one in ours)
         }
@@ -57,10 +58,10 @@ class Question:
             own[f"<={how.id}"] = upto
         if own:
             params[how.filter] = narrowed(given.get(how.filter) or {}, own)
-        if how.sort:
-            params |= {how.sort: how.id, how.order: direction}
+        if how.parameters.sort:
+            params |= {how.parameters.sort: how.id, how.parameters.order: direction}
         else:
-            params[how.order] = {how.id: direction}
+            params[how.parameters.order] = {how.id: direction}
         return Call(self.call.method, params | {"start": start})
 
     def id_of(self, row: Any) -> int:
@@ -142,11 +143,9 @@ def how_to_read(
             same = same or agree(before, question.sample(again), question.sample(now))
         if (same and follows) or not question.rows(now):
             return "batches"
-        again, rest = ask(flights, [call, question.after_same(now, start)])
-        before, follows = (
-            question.sample(now),
-            follows or question.follows(again, rest, question.last_id(again)),
-        )
+        again, rest = _page_and_rest(question, flights, call, now, start)
+        before = question.sample(now)
+        follows = follows or question.follows(again, rest, question.last_id(again))
     if same:
         return "offset"
     for _ in range(TRIES):
@@ -155,3 +154,21 @@ def how_to_read(
         if question.follows(now, ask_one(flights, question.page(last, start=start)), last):
             return "alone"
     return "offset"
+
+
+def _page_and_rest(
+    question: Question, flights: Flights, call: Call, now: Outcome, start: int
+) -> tuple[Outcome, Outcome]:
+    """
+    Return the first page and what follows it, of the same moment if a batch brings both.
+
+    :param now: the first page a moment ago.
+    """
+    outcomes: Sequence[Outcome] = ()
+    if flights.room(call) > 1:
+        flights.send(None, [call, question.after_same(now, start)])
+        outcomes = flights.receive().outcomes
+    if len(outcomes) > 1:
+        return outcomes[0], outcomes[1]
+    page = outcomes[0] if outcomes else ask_one(flights, call)
+    return page, ask_one(flights, question.page(question.last_id(page), start=start))

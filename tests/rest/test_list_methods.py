@@ -18,15 +18,15 @@ def test_a_row_of_the_table_is_consistent(method, how):
     assert method == method.lower()
     assert how.source.startswith(f"{DOCS}/api-reference/")
     assert how.source.endswith(".html")
-    assert bool(how.pages_by) == (how.paging == "refused")
-    assert not how.inside or how.paging in ("offset", "OFFSET")
-    assert not how.sort or how.order
+    assert bool(how.pages.refusal) == (how.paging == "refused")
+    assert not how.pages.inside or how.paging in ("offset", "OFFSET")
+    assert not how.parameters.sort or how.parameters.order
     assert not how.fields_in or how.fields
     assert how.fields == "" or " " not in how.fields
     if how.keyset:
         assert len(how.key) == 1
         assert how.filter
-        assert how.order
+        assert how.parameters.order
 
 
 def test_methods_by_id():

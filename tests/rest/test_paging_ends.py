@@ -51,7 +51,7 @@ def test_a_list_by_limit_and_offset_is_complete_whatever_the_server_makes_of_the
 
 @pytest.mark.parametrize("method", of_kind("offset"))
 def test_every_method_by_limit_and_offset(clock, method):
-    portal = OddPortal(by_limit(130, inside=TABLE[method].inside))
+    portal = OddPortal(by_limit(130, inside=TABLE[method].pages.inside))
     assert list(client_of(portal, clock).pages(method, {"scope": "x"})) == rows_of(130)
 
 
