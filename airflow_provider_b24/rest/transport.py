@@ -28,7 +28,7 @@ import requests
 import urllib3
 from requests.adapters import BaseAdapter
 from requests.utils import requote_uri
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from airflow_provider_b24.errors import (
     Bitrix24ConfigError,
@@ -56,6 +56,8 @@ _MAX_REDIRECTS = 3
 _MAX_FORM_REPLY = 1_000_000  # bytes; tokens take less than one thousand
 _FORM_TIMEOUT = 40.0  # seconds for the answer to a form, during which other tasks wait for tokens
 _PIECE = 65_536  # bytes read at once
+# OpenSSL's words for a handshake that never became a connection, so that nothing was sent.
+_HANDSHAKE = re.compile("HANDSHAKE|WRONG_VERSION|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL")
 _SAFE_URLLIB3 = (2, 7, 0)  # older ones let a small answer become a large one: CVE-2026-44432 and before
 
 redact_logs()
@@ -189,7 +191,8 @@ class Transport:
                 f"{host}: {error}", http_status=status, method=method
             )
         except (requests.RequestException, HTTPError, TimeoutError) as error:
-            failure = _failure(error, host, method, sending.sent, status)
+            sent = _looks_sent(error) if self._adapter else sending.sent
+            failure = _failure(error, host, method, sent, status)
         except (OSError, ValueError) as error:  # requests lets some through, e.g. for a broken proxy URL
             failure = Bitrix24ConfigError(
                 f"cannot prepare the request ({type(error).__name__})", method=method
@@ -314,6 +317,16 @@ def _is_late(error: Exception, cause: BaseException) -> bool:
     """Whether it was our own limit that ended a request, and not one of the operating system."""
     slow = requests.ReadTimeout | ReadTimeoutError
     return isinstance(error, slow) or (isinstance(cause, TimeoutError) and cause.errno is None)
+
+
+def _looks_sent(error: Exception) -> bool:
+    """Whether a request may have been sent, by its error alone: where no connection of ours says so."""
+    cause = _root_cause(error)
+    unconnected = isinstance(cause, socket.gaierror | ConnectionRefusedError | NewConnectionError)
+    if unconnected or isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
+        return False
+    untrusted = isinstance(cause, ssl.SSLCertVerificationError)
+    return not (untrusted or (isinstance(cause, ssl.SSLError) and _HANDSHAKE.search(str(cause.reason))))
 
 
 def _before_sending(error: Exception, cause: BaseException) -> str:
