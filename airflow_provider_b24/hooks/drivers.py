@@ -95,7 +95,7 @@ def _plain_mysqldb(connection: Any) -> Any:
     return connection
 
 
-def _buffered(connection: Any) -> Any:
+def _plain_mysql(connection: Any) -> Any:
     connection.set_charset_collation("utf8mb4")
     return connection
 
@@ -110,6 +110,6 @@ _PREPARE: dict[str, Callable[[Any], Any]] = {
     "psycopg2": _plain_psycopg2,
     "psycopg": _plain_psycopg,
     "MySQLdb": _plain_mysqldb,
-    "mysql": _buffered,
+    "mysql": _plain_mysql,
     "duckdb": _wrapped,
 }

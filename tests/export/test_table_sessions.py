@@ -1,4 +1,4 @@
-"""Loads beside others, with few rights, over bad connections, and killed: all or nothing, with clear words."""
+"""Loads beside others, with few rights, over bad connections, and killed: all or nothing, clearly said."""
 
 import os
 import signal
@@ -137,7 +137,8 @@ def kill_others(server):
     """End all other sessions of the server's."""
     if server.is_postgres:
         server.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
         )
         return
     for row in server.execute("SHOW PROCESSLIST"):
@@ -334,7 +335,7 @@ def test_a_file_of_duckdb_that_another_process_has_open_is_a_temporary_error(tmp
     import duckdb
 
     path = str(tmp_path / "deals.duckdb")
-    code = f"import duckdb, sys; connection = duckdb.connect({path!r}); print('open', flush=True); sys.stdin.read()"
+    code = f"import duckdb, sys; c = duckdb.connect({path!r}); print('open', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1) as process:
         assert process.stdout.readline() == b"open\n"
         hook = SimpleNamespace(get_conn=lambda: duckdb.connect(path))

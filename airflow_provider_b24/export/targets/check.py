@@ -69,7 +69,7 @@ def _check_rights(session: Session, name: TableName, found: FoundTable, key: str
     table = sa.Table(
         quote(found.name),
         sa.MetaData(),
-        sa.Column(quote(key), found.columns[key].type),
+        sa.Column(quote(key)),
         schema=found.schema,
     )
     column = table.c[key]
@@ -83,7 +83,9 @@ def _check_rights(session: Session, name: TableName, found: FoundTable, key: str
         statements["DELETE"] = sa.delete(table).where(none)
     for right, statement in statements.items():
         try:
-            session.connection.execute(statement)
+            result = session.connection.execute(statement)
+            if result.returns_rows:
+                result.all()
         except DBAPIError as error:
             if find_kind(error) is not DENIED:
                 raise

@@ -45,8 +45,8 @@ class Session:
         """
         Whether the staging table is filled in the same transaction that merges it.
 
-        In PostgreSQL, because poolers keep a session for one transaction only, and what was read locks nothing.
-        Elsewhere a transaction that has read the table holds locks, or cannot write later.
+        In PostgreSQL, because poolers keep a session for one transaction only, and what was read locks
+        nothing. Elsewhere a transaction that has read the table holds locks, or cannot write later.
         """
         return self.dialect == "postgresql"
 

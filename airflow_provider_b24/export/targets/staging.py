@@ -108,7 +108,13 @@ def merge(connection: Connection, plan: Plan, table: sa.Table, staged: sa.Table)
     new = sa.select(*[_value(plan, column, staged) for column in plan.columns]).where(
         ~sa.exists().where(_same_key(plan, table, staged))
     )
-    return changed + run_counted(connection, sa.insert(table).from_select(names, new))
+    insert = sa.insert(table).from_select(names, new)
+    if plan.dialect != "mysql":
+        return changed + run_counted(connection, insert)
+    # SQLAlchemy 1.4 loses the number of inserted rows with MySQL's own driver.
+    count = connection.execute(sa.select(sa.func.count()).select_from(new.subquery())).scalar() or 0
+    connection.execute(insert)
+    return changed + int(count)
 
 
 def run_counted(connection: Connection, statement: Any) -> int:
