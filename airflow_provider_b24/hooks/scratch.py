@@ -50,9 +50,8 @@ def owned(context: Context, *paths: Any) -> Iterator[str]:
     for note in notes:
         with suppress(Exception):  # it only tidies up; what matters here fails again, with its reason
             _remove_given_up(note.parent, task, owner, ti)
-        with suppress(Exception):
-            with open_new(note) as file:
-                file.write(json.dumps({"dag_id": ti.dag_id, "run_id": ti.run_id}).encode())
+        with suppress(Exception), open_new(note) as file:
+            file.write(json.dumps({"dag_id": ti.dag_id, "run_id": ti.run_id}).encode())
     try:
         yield owner
     finally:
