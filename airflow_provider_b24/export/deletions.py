@@ -11,10 +11,9 @@ from typing import Any, BinaryIO
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.export.reading import Keeping, ListReader, SavedList
-from airflow_provider_b24.export.saved_rows import ids_of
-from airflow_provider_b24.export.scratch import beside, remove_if_empty
+from airflow_provider_b24.export.scratch import placed
 from airflow_provider_b24.files.paths import StoragePath
-from airflow_provider_b24.files.writer import json_line, whole_file
+from airflow_provider_b24.files.writer import json_line
 from airflow_provider_b24.rest.calls import shown
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.lists import list_method
@@ -92,8 +91,7 @@ def find_deleted(
     """
     Write the ids of rows that are no longer in a list; return their number.
 
-    All lists of ids are sorted, so memory does not grow with them. The ids of now are kept in pieces while
-    they are read, so a later try resumes.
+    All lists of ids are sorted, so memory does not grow with them. A later try resumes reading those of now.
 
     :param client: the client of the portal.
     :param method: name of a list method that is read by id.
@@ -101,14 +99,13 @@ def find_deleted(
     :param ids_path: the ids of the last time, one a line, not compressed; afterwards those of now.
     :param deleted_path: JSON lines with the id of each deleted row.
     :param log: takes one line about the progress.
-    :param exported: ids of rows that were exported just now, ascending. One that was created since the last
-        time and is deleted by now is in no other list.
+    :param exported: ids that were exported just now, ascending: one of a row that is already deleted again is
+        in no other list.
     :param owner: shared by the tries of one export: what an earlier one found, a later one keeps.
     :param max_deleted: see ``check_max_deleted``.
     :param scratch: the folder of the pieces; None: ``_bitrix24`` beside ``ids_path``.
-    :raises Bitrix24InputError: the list is not read by id, or a file cannot be read or written.
-    :raises Bitrix24Error: the list cannot be read completely, or too many rows are gone; the files are as
-        they were.
+    :raises Bitrix24Error: the list is not read by id, cannot be read completely, or misses too many rows; the
+        files are as they were.
     """
     given = {name: value for name, value in (params or {}).items() if str(name).lower() != "select"}
     if not is_read_by_id(method, given):
@@ -120,25 +117,24 @@ def find_deleted(
     found = [int(row[field]) for row in _read_rows(deleted_path)] if is_later_try else []
     now = read_ids(client, method, given, Keeping(ids_path, owner, scratch), log)
     try:
-        before, count = _Count(), 0
+        count = 0
         with ExitStack() as files:
             # Left in the reverse order: the ids of now count only once the deleted ones are written.
-            kept = files.enter_context(whole_file(ids_path, folder=beside(ids_path)))
-            deleted = files.enter_context(whole_file(deleted_path, folder=beside(deleted_path)))
+            kept = files.enter_context(placed(ids_path))
+            deleted = files.enter_context(placed(deleted_path))
             kept.write(_HEADER + owner.encode() + b"\n")
-            then = heapq.merge(_read_ids(ids_path), exported, found)
-            ids = _written(ids_of(now.pieces.opened(now.chain), field), kept)
-            for gone in missing(before.counted(one for one, _ in itertools.groupby(then)), ids):
+            then = _Counted(
+                one for one, _ in itertools.groupby(heapq.merge(_read_ids(ids_path), exported, found))
+            )
+            for gone in missing(then, _written(now.ids(field), kept)):
                 deleted.write(json_line({field: gone}))
                 count += 1
-            check_max_deleted(count, before.count, max_deleted, now.rows)
+            check_max_deleted(count, then.count, max_deleted, now.rows)
     except Bitrix24Error as error:
         if not error.temporary:
             now.pieces.clear()
         raise
     now.pieces.clear()
-    remove_if_empty(beside(deleted_path))
-    remove_if_empty(beside(ids_path))
     return count
 
 
@@ -168,14 +164,20 @@ def read_ids(
     return saved
 
 
-class _Count:
-    def __init__(self) -> None:
+class _Counted:
+    """Numbers, and how many of them were taken."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._numbers = iter(numbers)
         self.count = 0
 
-    def counted(self, numbers: Iterable[int]) -> Iterator[int]:
-        for number in numbers:
-            self.count += 1
-            yield number
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        number = next(self._numbers)
+        self.count += 1
+        return number
 
 
 def missing(old: Iterator[int], new: Iterable[int]) -> Iterator[int]:

@@ -13,7 +13,7 @@ from airflow_provider_b24.export.formats import find_format
 from airflow_provider_b24.export.preparing import Wanted, prepare
 from airflow_provider_b24.export.publish import publish_lines, publish_table, result_paths, write_schema
 from airflow_provider_b24.export.reading import Keeping, ListReader, SavedList, cleared_after_errors
-from airflow_provider_b24.export.saved_rows import ids_of, names_of
+from airflow_provider_b24.export.saved_rows import names_of
 from airflow_provider_b24.export.tabulate import NewNameError, Tabulator
 from airflow_provider_b24.files.paths import StoragePath, make_folder
 from airflow_provider_b24.files.writer import whole_file
@@ -186,7 +186,7 @@ class _Export:
             return
         key = list_method(self._method).key
         with whole_file(saved.pieces.ids_path) as file:
-            for number in ids_of(saved.pieces.opened(saved.chain), key[0]) if len(key) == 1 else ():
+            for number in saved.ids(key[0]) if len(key) == 1 else ():
                 file.write(b"%d\n" % number)
         self._reader.save_result(summary)
         saved.pieces.delete(saved.chain)

@@ -13,7 +13,7 @@ from airflow_provider_b24.export.columns import Column, all_columns, parse_types
 from airflow_provider_b24.export.deletions import MaxDeleted, parse_max_deleted, read_ids
 from airflow_provider_b24.export.preparing import Wanted, prepare
 from airflow_provider_b24.export.reading import Keeping, ListReader, SavedList, cleared_after_errors
-from airflow_provider_b24.export.saved_rows import ids_of, lines_of, names_of
+from airflow_provider_b24.export.saved_rows import lines_of, names_of
 from airflow_provider_b24.export.scratch import on_this_machine
 from airflow_provider_b24.export.tabulate import NewNameError, Tabulator
 from airflow_provider_b24.export.targets.table import TableResult, TableTarget, check_target, write_table
@@ -154,7 +154,7 @@ class _Load:
             tabulator.warn()
 
         def kept() -> Iterator[int]:
-            return ids_of(ids.pieces.opened(ids.chain), self._key) if ids else iter(())
+            return ids.ids(self._key) if ids else iter(())
 
         result = write_table(
             self._target,

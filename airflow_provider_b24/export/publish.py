@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,12 +15,13 @@ from typing import Any, BinaryIO
 from airflow_provider_b24.export.columns import Column
 from airflow_provider_b24.export.formats import TableFormat, UnfitValueError
 from airflow_provider_b24.export.saved_rows import lines_of
-from airflow_provider_b24.export.scratch import beside, remove_if_empty
+from airflow_provider_b24.export.scratch import beside, placed, remove_if_empty
 from airflow_provider_b24.export.tabulate import Tabulator
 from airflow_provider_b24.files.paths import StoragePath
 from airflow_provider_b24.files.writer import whole_file
 
-_BLOCK = 1 << 20  # bytes copied at once
+_BLOCK = 1 << 16  # bytes copied at once
+_MOST = 1 << 30  # bytes that the kernel copies at once
 
 
 def publish_lines(path: StoragePath, files: Iterator[BinaryIO], rows_per_file: int | None, rows: int) -> int:
@@ -77,12 +80,12 @@ def _write(
     folder = beside(path)
     count = 1 if rows_per_file is None else max(1, -(-rows // rows_per_file))
     if rows_per_file is None:
-        with whole_file(path, folder=folder) as file:
+        with placed(path) as file:
             write(file, most)
     else:
         _write_numbered(result_paths(path, count), folder, lambda file: write(file, most))
         _remove_later(path, count)
-    remove_if_empty(folder)
+        remove_if_empty(folder)
     return count
 
 
@@ -109,7 +112,26 @@ def _write_numbered(
 
 def _copy(files: Iterator[BinaryIO], target: BinaryIO) -> None:
     for file in files:
-        shutil.copyfileobj(file, target, _BLOCK)
+        if not _copied_by_kernel(file, target):
+            shutil.copyfileobj(file, target, _BLOCK)
+
+
+def _copied_by_kernel(file: BinaryIO, target: BinaryIO) -> bool:
+    """Copy a file of this machine to the end of another; False if the rest must be copied otherwise."""
+    if type(file) is not io.BufferedReader or type(target) is not io.BufferedWriter:
+        return False
+    if not hasattr(os, "copy_file_range"):  # not Linux
+        return False
+    target.flush()
+    copied = 0
+    with suppress(OSError):  # two file systems of different kinds
+        while count := os.copy_file_range(file.fileno(), target.fileno(), _MOST):
+            copied += count
+        return True
+    if copied:
+        file.seek(copied)
+        target.seek(0, os.SEEK_END)
+    return False
 
 
 def result_paths(path: StoragePath, files: int | None) -> list[StoragePath]:
@@ -121,10 +143,9 @@ def write_schema(path: StoragePath, about: Mapping[str, Any], columns: Sequence[
     """Write ``<path>.schema.json``, which describes the columns of an export."""
     described = [{"name": one.name, "type": one.type, "title": one.title} for one in columns]
     target = path.with_name(f"{path.name}.schema.json")
-    with whole_file(target, folder=beside(path)) as file:
+    with placed(target) as file:
         text = json.dumps({**about, "columns": described}, ensure_ascii=False, indent=2)
         file.write(text.encode("utf-8", "backslashreplace"))
-    remove_if_empty(beside(path))
 
 
 def _numbered(path: StoragePath, number: int) -> StoragePath:

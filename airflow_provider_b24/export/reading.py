@@ -16,7 +16,7 @@ from airflow_provider_b24.errors import Bitrix24Error
 from airflow_provider_b24.export.pieces import Piece, Pieces
 from airflow_provider_b24.export.progress import ExportProgress
 from airflow_provider_b24.export.readable import Readable
-from airflow_provider_b24.export.saved_rows import encode_rows
+from airflow_provider_b24.export.saved_rows import encode_rows, ids_of
 from airflow_provider_b24.files.paths import StoragePath
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.rest.client import Client
@@ -71,6 +71,10 @@ class SavedList:
     def rows(self) -> int:
         """How many rows there are."""
         return sum(piece.rows for piece in self.chain)
+
+    def ids(self, name: str) -> Iterator[int]:
+        """Read the ids of the rows back."""
+        return ids_of(self.pieces.opened(self.chain), name)
 
 
 class ListReader:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from airflow_provider_b24.files.paths import StoragePath, listed
+from airflow_provider_b24.files.writer import whole_file
 from airflow_provider_b24.rest.locks import own_folder
 
 FOLDER = "_bitrix24"  # Spark, Athena and pyarrow pass over names that begin with an underscore
@@ -14,6 +17,17 @@ FOLDER = "_bitrix24"  # Spark, Athena and pyarrow pass over names that begin wit
 def beside(path: StoragePath) -> StoragePath:
     """Return the folder for what belongs to a file, beside it."""
     return path.parent / FOLDER
+
+
+@contextmanager
+def placed(path: StoragePath) -> Iterator[BinaryIO]:
+    """Write a file that appears whole; until then it is in the folder beside it. Errors as ``whole_file``."""
+    folder = beside(path)
+    try:
+        with whole_file(path, folder=folder) as file:
+            yield file
+    finally:
+        remove_if_empty(folder)
 
 
 def remove_owned(folder: StoragePath, prefix: str) -> None:

@@ -22,8 +22,6 @@ from airflow_provider_b24.rest.redaction import without_frames
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from airflow_provider_b24.export.job import ExportOptions
-    from airflow_provider_b24.files.paths import StoragePath
     from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.config import PortalConfig
     from airflow_provider_b24.rest.replies import Outcome
@@ -172,14 +170,10 @@ class Bitrix24Hook(BaseHook):
         """
         Write every row of a list method to a file; it appears whole, or not at all.
 
-        JSON lines hold the rows as the portal sent them. CSV and Parquet have columns whose types are
-        promised before the first row is read, by ``types``, the portal's description or the documentation; a
-        value that breaks its promise is an error.
-
         :param method: name of the list method, e.g. ``crm.item.list``.
         :param params: its parameters, e.g. ``entityTypeId``, ``select`` and ``filter``.
         :param path: the file, on any storage that Airflow can open.
-        :param format: see ``export.job.ExportOptions``, as for the next four, and for ``owner``.
+        :param format: see ``export.job.ExportOptions``, as for the next four, and ``owner``.
         :param incremental: the field with the time of the last change, e.g. ``updatedTime``: export only what
             changed at or after ``since``; everything if that is None.
         :param since: the ``watermark`` of an earlier export, or another time with an offset: a ``datetime``
@@ -188,28 +182,20 @@ class Bitrix24Hook(BaseHook):
             the newer one win, by id.
         :param ids_path: a file that keeps the ids of all rows from one export to the next. If given,
             ``<path>.deleted.jsonl`` has the id of each row that was deleted since then.
-        :param max_deleted: how many rows may count as deleted at most: a number, or a share (a float up to
-            1.0). None: half of those there were, or 20 if that is more. More, or all of them unless it is
-            1.0, is an error.
+        :param max_deleted: how many rows may count as deleted, see ``export.deletions.check_max_deleted``.
         :returns: see ``export.job.export_list``; with ``ids_path`` also ``deleted``, a number, and
             ``deleted_path``.
         :raises Bitrix24Error: the list cannot be read completely, or the file cannot be written.
         """
-        from airflow_provider_b24.export.deletions import parse_max_deleted
+        from airflow_provider_b24.export.gone import Kept, export_with_deletions
         from airflow_provider_b24.export.incremental import narrowed
         from airflow_provider_b24.export.job import ExportOptions, export_list
         from airflow_provider_b24.hooks.scratch import scratch_folder
         from airflow_provider_b24.hooks.storage import parse_path
 
-        parse_max_deleted(max_deleted)
         options = ExportOptions(
             parse_path(path, "path"),
-            format=format,
-            rows_per_file=rows_per_file,
-            schema=schema,
-            readable=readable,
-            types=types or {},
-            owner=owner,
+            *(format, rows_per_file, schema, readable, types or {}, owner),
             remember=ids_path is not None,  # a wait for the ids does not read the rows again
             scratch=scratch_folder(),
             incremental=incremental,
@@ -217,44 +203,10 @@ class Bitrix24Hook(BaseHook):
         now, warn = self._client.clock.now(), self.log.warning
         changed = narrowed(method, params, incremental, since, overlap, now, warn)
         wanted = params if changed is None else changed
-        summary = export_list(self._client, method, wanted, options, self.log.info)
-        if ids_path is not None:
-            ids = parse_path(ids_path, "ids_path")
-            summary |= self._find_deleted(method, params, wanted, options, ids, max_deleted)
-        return summary
-
-    def _find_deleted(
-        self,
-        method: str,
-        params: Mapping[str, Any] | None,
-        wanted: Mapping[str, Any] | None,
-        options: ExportOptions,
-        ids_path: StoragePath,
-        max_deleted: float | int | None,
-    ) -> dict[str, Any]:
-        from airflow_provider_b24.export.deletions import find_deleted
-        from airflow_provider_b24.export.job import exported_ids, forget
-
-        path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
-        try:
-            deleted = find_deleted(
-                self._client,
-                method,
-                params,
-                ids_path,
-                path,
-                self.log.info,
-                exported_ids(self._client, method, wanted, options),
-                options.owner,
-                max_deleted,
-                options.scratch,
-            )
-        except Bitrix24Error as error:
-            if not error.temporary:
-                forget(self._client, method, wanted, options)
-            raise
-        forget(self._client, method, wanted, options)
-        return {"deleted": deleted, "deleted_path": str(path)}
+        if ids_path is None:
+            return export_list(self._client, method, wanted, options, self.log.info)
+        kept = Kept(parse_path(ids_path, "ids_path"), params or {}, max_deleted)
+        return export_with_deletions(self._client, method, wanted, options, kept, self.log.info)
 
     def load(
         self,

@@ -42,7 +42,10 @@ class Bitrix24ExportOperator(_ListOperator):
     Returns ``path`` (with ``rows_per_file``: ``paths``, the first 20, and ``files``), ``rows``, ``columns``
     (their number), ``requests``, ``seconds`` and ``watermark``, the portal's time before the first row was
     read. The file appears whole, or not at all. A retry goes on after the last rows that the try before it
-    saved beside the file, unless the list is read by offset, for example because ``order`` is given.
+    saved, unless the list is read by offset, for example because ``order`` is given.
+
+    JSON lines are the rows as the portal sent them. CSV and Parquet have columns whose types are promised by
+    ``types``, the portal's description or the documentation; a value that breaks its promise fails the task.
 
     :param method: name of the list method, e.g. ``crm.item.list`` (templated).
     :param parameters: its parameters (templated), e.g. ``entityTypeId``, ``select`` and ``filter``.
@@ -52,7 +55,8 @@ class Bitrix24ExportOperator(_ListOperator):
     :param rows_per_file: write files of so many rows, ``deals-00001.csv`` and so on.
     :param schema: write ``<output_path>.schema.json``, which describes the columns.
     :param readable: add the names of codes in fields of their own, ``stageIdName`` beside ``stageId``:
-        options, statuses and stages, pipelines and users of a CRM list.
+        options, statuses and stages, pipelines and users of a CRM list. If the portal has a field of that
+        name, the added one is ``stageIdName2``.
     :param types: types of columns that are not to be those of the portal, by name (templated): ``string``,
         ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
     :param incremental: the field with the time of the last change, e.g. ``updatedTime`` or ``DATE_MODIFY``

@@ -41,7 +41,6 @@ def prepare(job: Job) -> Callable[[], Callable[[], dict[str, Any]]]:
     """Return the export."""
     meter = Meter()
     meter.on(reading, "encode_rows")
-    meter.on(reading._Reading, "noted")
     meter.on(publish, "_copy")
     hook = make_hook(job)
     hook.get_conn()

@@ -63,6 +63,7 @@ OPERATORS = {
         "since": None,
         "overlap": 300.0,
         "delete_missing": False,
+        "max_deleted": None,
     },
     export.Bitrix24ExportOperator: {
         "method": REQUIRED,
@@ -77,6 +78,7 @@ OPERATORS = {
         "since": None,
         "overlap": 300.0,
         "ids_path": None,
+        "max_deleted": None,
         "deferrable": False,
         "max_wait": 60.0,
     },
@@ -96,12 +98,12 @@ HOOK_METHODS = {
     "read": "(method, params=None)",
     "load": (
         "(method, params=None, *, conn_id, table, readable=False, types=None, incremental=None, since=None, "
-        "overlap=300.0, delete_missing=False)"
+        "overlap=300.0, delete_missing=False, max_deleted=None, owner='')"
     ),
     "export": (
         "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, "
         "readable=False, types=None, incremental=None, since=None, overlap=300.0, "
-        "ids_path=None, owner='')"
+        "ids_path=None, max_deleted=None, owner='')"
     ),
     "get_contact_companies": "(contact_id)",
     "set_contact_companies": "(contact_id, items, *, allow_empty=False, check_companies=False)",
@@ -169,6 +171,7 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "readable",
         "overlap",
         "delete_missing",
+        "max_deleted",
         "deferrable",
         "max_wait",
     }

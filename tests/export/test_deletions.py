@@ -194,6 +194,19 @@ def test_a_right_that_was_taken_away_deletes_nothing(find, deals, tmp_path):
     assert find(owner="tuesday") == []
 
 
+def test_ids_may_be_kept_elsewhere_while_they_are_read(deals, make_client, tmp_path):
+    out, scratch = tmp_path / "out", tmp_path / "scratch" / "_bitrix24"
+    for _ in range(2):
+        client = make_client(portal=deals)
+        find_deleted(
+            *(client, "crm.item.list", DEALS, out / "ids", out / "gone.jsonl", [].append),
+            owner="task",
+            scratch=scratch,
+        )
+        assert {path.name for path in out.iterdir()} == {"ids", "gone.jsonl"}
+        assert not scratch.exists()
+
+
 def test_ids_that_do_not_ascend_tell_no_deletions(find, deals):
     rows = [{"ID": str(number)} for number in range(300, 0, -1)]
     deals.add_method("voximplant.statistic.get", lambda call: rows)
