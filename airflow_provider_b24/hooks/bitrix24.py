@@ -243,8 +243,7 @@ class Bitrix24Hook(BaseHook):
         :param delete_missing: whether rows of the table are deleted that are not in the list.
         :param max_deleted: how many of them at most, as in ``export``.
         :param lock_timeout: seconds to wait for locks that others hold on the table.
-        :param owner: a name shared by the tries of one load, so that the next one continues after the last
-            rows that were saved; empty: no other try does.
+        :param owner: a name shared by the tries of one load, as in ``export``.
         :returns: ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their
             number), ``fields`` (their names and types), ``added_columns`` (their names), ``requests, seconds,
             watermark``.

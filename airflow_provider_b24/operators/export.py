@@ -227,6 +227,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
     :param overlap: seconds by which reading begins before the watermark.
     :param delete_missing: delete rows of the table that are not in the list; the ids of all rows are read.
     :param max_deleted: how many of them at most, as in ``Bitrix24ExportOperator``.
+    :param lock_timeout: seconds to wait for locks that others hold on the table.
     :param bitrix24_conn_id: id of the portal's connection (templated).
     """
 
@@ -253,6 +254,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
         overlap: float = 300.0,
         delete_missing: bool = False,
         max_deleted: float | int | None = None,
+        lock_timeout: float = 60.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -266,6 +268,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
         self.readable = readable
         self.delete_missing = delete_missing
         self.max_deleted = max_deleted
+        self.lock_timeout = lock_timeout
 
     def run(self, context: Context) -> dict[str, Any]:
         from airflow_provider_b24.hooks.scratch import owned
@@ -302,6 +305,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
             overlap=self.overlap,
             delete_missing=self.delete_missing,
             max_deleted=self.max_deleted,
+            lock_timeout=self.lock_timeout,
             owner=owner,
         )
         self.log.info("%s rows read, %s written into %s", summary["rows"], summary["written"], self.table)

@@ -64,6 +64,7 @@ OPERATORS = {
         "overlap": 300.0,
         "delete_missing": False,
         "max_deleted": None,
+        "lock_timeout": 60.0,
     },
     export.Bitrix24ExportOperator: {
         "method": REQUIRED,
@@ -98,7 +99,7 @@ HOOK_METHODS = {
     "read": "(method, params=None)",
     "load": (
         "(method, params=None, *, conn_id, table, readable=False, types=None, incremental=None, since=None, "
-        "overlap=300.0, delete_missing=False, max_deleted=None, owner='')"
+        "overlap=300.0, delete_missing=False, max_deleted=None, lock_timeout=60.0, owner='')"
     ),
     "export": (
         "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, "
@@ -172,6 +173,7 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "overlap",
         "delete_missing",
         "max_deleted",
+        "lock_timeout",
         "deferrable",
         "max_wait",
     }
