@@ -8,7 +8,10 @@ import sys
 PACKAGES = {
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
+    "mariadb_config": "libmariadb-dev",
+    "mariadbd": "mariadb-server",
     "openssl": "openssl",
+    "pkg-config": "pkg-config",
     "psql": "postgresql",
     "redis-server": "redis-server",
 }

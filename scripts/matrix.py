@@ -22,12 +22,11 @@ LINES = ("lowest", "2.11", "3.0", "3.1", "3.2", NEWEST)  # lowest: the oldest of
 WITHOUT_AIRFLOW = (
     "conformance",
     "crm",
-    "export",
     "files",
     "runs",
     "sandbox",
     "sync",
-)  # rest stays: Airflow decides the version of requests
+)  # rest and export stay: Airflow decides the versions of requests and SQLAlchemy
 ABOUT_THIS_PACKAGE = ("benchmarks", "faults")  # slow, and independent of Airflow's version
 TESTS = [
     "tests",
@@ -36,14 +35,16 @@ TESTS = [
 WORKERS = min(2 * (os.cpu_count() or 1), 8)  # of all lines together; the tests wait a lot
 PYTEST = ["-m", "pytest", "--dist", "loadfile", "--no-loadscope-reorder", "--tb=short"]
 ALL = ["-m", "not ui"]
-QUICK = ["-m", "airflow and not slow and not ui"]
+QUICK = ["-m", "(airflow or sqlalchemy) and not slow and not ui"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--line", action="append", choices=LINES, help="may be repeated; default: all")
     parser.add_argument("--print-lowest", action="store_true", help="print the oldest allowed versions")
-    parser.add_argument("--quick", action="store_true", help="only the fast tests that run Airflow")
+    parser.add_argument(
+        "--quick", action="store_true", help="only fast tests of what differs"
+    )
     options, arguments = parser.parse_known_args()
     if options.print_lowest:
         print("\n".join(lowest()))

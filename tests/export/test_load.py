@@ -12,6 +12,8 @@ from airflow_provider_b24.export.load import LoadOptions, load_list
 from airflow_provider_b24.sandbox import Fault
 from tests.export.databases import database, mariadb_port, postgres_server  # noqa: F401 - fixtures
 
+pytestmark = pytest.mark.sqlalchemy
+
 DEALS = {"entityTypeId": 2, "filter": {"<=id": 1_234}}
 
 

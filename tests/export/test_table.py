@@ -11,6 +11,8 @@ from airflow_provider_b24.export.columns import Column
 from airflow_provider_b24.export.targets.table import write_table
 from tests.export.databases import database, mariadb_port, postgres_server  # noqa: F401 - fixtures
 
+pytestmark = pytest.mark.sqlalchemy
+
 MOSCOW = timezone(timedelta(hours=3))
 TIME = datetime(2026, 3, 1, 1, 30, 5, 250_000, tzinfo=MOSCOW)
 COLUMNS = [

@@ -11,6 +11,8 @@ from airflow_provider_b24.export.targets.names import column_names, parse_table_
 from airflow_provider_b24.export.targets.table import check_target, write_table
 from tests.export.databases import POSTGRES, database, mariadb_port, open_database, postgres_server  # noqa: F401
 
+pytestmark = pytest.mark.sqlalchemy
+
 ID, TITLE = Column("id", "integer"), Column("title")
 TIME = datetime(2026, 3, 1, 1, 30, 5, 250_000, tzinfo=UTC)
 
