@@ -90,3 +90,18 @@ def test_a_watermark_is_the_time_of_the_portal_before_the_first_row(export, cloc
     watermark = datetime.fromisoformat(summary["watermark"])
     assert watermark.tzinfo is not None
     assert abs(watermark - datetime.fromtimestamp(clock.now(), timezone(timedelta(0)))) < timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("params", [{"UF_DEPARTMENT": 1}, {"filter": {"UF_DEPARTMENT": 1}}])
+def test_conditions_of_users_stay_conditions_when_one_is_added(params):
+    since = "2026-11-20T10:00:00+00:00"
+    narrowed = changed_since("user.get", params, "TIMESTAMP_X", since, overlap=0.0)
+    assert narrowed == {"FILTER": {"UF_DEPARTMENT": 1, ">=TIMESTAMP_X": since}}
+
+
+@pytest.mark.parametrize("logic", ["logic", "LOGIC", "::LOGIC"])
+def test_alternatives_in_a_list_whose_filters_do_not_nest_are_refused(logic):
+    with pytest.raises(Bitrix24InputError, match="cannot be narrowed"):
+        changed_since(
+            "tasks.task.list", {"filter": {logic: "OR"}}, "CHANGED_DATE", "2026-11-20T10:00:00+00:00"
+        )
