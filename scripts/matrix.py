@@ -42,9 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--line", action="append", choices=LINES, help="may be repeated; default: all")
     parser.add_argument("--print-lowest", action="store_true", help="print the oldest allowed versions")
-    parser.add_argument(
-        "--quick", action="store_true", help="only fast tests of what differs"
-    )
+    parser.add_argument("--quick", action="store_true", help="only fast tests of what differs")
     options, arguments = parser.parse_known_args()
     if options.print_lowest:
         print("\n".join(lowest()))

@@ -9,9 +9,10 @@ from typing import Any
 
 from airflow_provider_b24.crm.values import is_missing
 from airflow_provider_b24.errors import Bitrix24InputError
-from airflow_provider_b24.rest.calls import shown
-from airflow_provider_b24.rest.keyset import is_logical
+from airflow_provider_b24.rest.calls import Call, shown
+from airflow_provider_b24.rest.list_params import is_logical, whole_list
 from airflow_provider_b24.rest.lists import list_method
+from airflow_provider_b24.rest.names import same_name, split_condition
 from airflow_provider_b24.rest.times import APART, earlier_by, iso, parse_time
 
 OVERLAP = 300.0  # seconds before the watermark: rows that were being saved when the portal told its time
@@ -42,7 +43,7 @@ def changed_since(
         filter already has such a condition.
     """
     how = list_method(method)
-    given = dict(params or {})
+    given = dict(whole_list(Call(method, params or {}), how).params)  # one filter holds every condition
     name = next((name for name in given if str(name).lower() == "filter"), how.filter)
     filter_ = given.get(name) or {}
     if not isinstance(filter_, Mapping):
@@ -54,7 +55,7 @@ def changed_since(
                 "a filter with 'logic' cannot be narrowed in this list: use crm.item.list", method=method
             )
         return given | {name: {**condition, "0": filter_}}
-    if condition.keys() & filter_.keys():
+    if any(sign == ">=" and same_name(one, field) for sign, one in map(split_condition, filter_)):
         raise Bitrix24InputError(
             f"the filter already has the condition >={field}, which an incremental export sets", method=method
         )

@@ -82,6 +82,11 @@ class ListMethod:
         return self.parameters.filter
 
     @property
+    def order(self) -> str:
+        """Name of the parameter with the order, or with its direction."""
+        return self.parameters.order
+
+    @property
     def paging(self) -> Paging:
         """How a page is selected."""
         return self.pages.by

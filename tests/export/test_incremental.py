@@ -143,3 +143,18 @@ def test_a_watermark_is_the_earlier_of_two_clocks(deals, make_client, clock, tmp
     counts = clock.now() - max(0.0, ahead)
     assert abs(datetime.fromisoformat(summary["watermark"]).timestamp() - counts) < 2
     assert len([one for one in caplog.messages if "The portal's clock says" in one]) == 1
+
+
+@pytest.mark.parametrize("params", [{"UF_DEPARTMENT": 1}, {"filter": {"UF_DEPARTMENT": 1}}])
+def test_conditions_of_users_stay_conditions_when_one_is_added(params):
+    since = "2026-11-20T10:00:00+00:00"
+    narrowed = changed_since("user.get", params, "TIMESTAMP_X", since, overlap=0.0)
+    assert narrowed == {"FILTER": {"UF_DEPARTMENT": 1, ">=TIMESTAMP_X": since}}
+
+
+@pytest.mark.parametrize("logic", ["logic", "LOGIC", "::LOGIC"])
+def test_alternatives_in_a_list_whose_filters_do_not_nest_are_refused(logic):
+    with pytest.raises(Bitrix24InputError, match="cannot be narrowed"):
+        changed_since(
+            "tasks.task.list", {"filter": {logic: "OR"}}, "CHANGED_DATE", "2026-11-20T10:00:00+00:00"
+        )
