@@ -163,6 +163,10 @@ def fields_call(method: str, params: Mapping[str, Any]) -> Call | None:
     if name in _DESCRIBED_BY:
         other, given = _DESCRIBED_BY[name]
         return Call(other, _given(params, given))
+    if name in _PRODUCTS:
+        filter_ = parameter(params, "filter")
+        known = _given(filter_, ("iblockId", "productType")) if isinstance(filter_, Mapping) else {}
+        return Call(name.removesuffix("list") + "getFieldsByFilter", {"filter": known})
     if name.startswith("crm.") and name.endswith(".userfield.list"):
         return Call("crm.userfield.fields")
     if name.startswith("crm.") and name.endswith(".list"):
@@ -175,6 +179,10 @@ def fields_call(method: str, params: Mapping[str, Any]) -> Call | None:
 
 
 _NOT_DESCRIBED = {"crm.stagehistory.list", "crm.documentgenerator.template.list", "sale.property.list"}
+_PRODUCTS = {
+    *("catalog.product.list", "catalog.product.offer.list"),
+    *("catalog.product.service.list", "catalog.product.sku.list"),
+}
 _CRM_PARAMETERS = {"crm.category.list": ("entityTypeId",)}
 _DESCRIBED_BY: dict[str, tuple[str, tuple[str, ...]]] = {
     "tasks.task.list": ("tasks.task.getFields", ()),
@@ -189,10 +197,6 @@ _DESCRIBED_BY: dict[str, tuple[str, tuple[str, ...]]] = {
     "disk.storage.getlist": ("disk.storage.getFields", ()),
     "mailservice.list": ("mailservice.fields", ()),
     "crm.orderentity.list": ("crm.orderentity.getFields", ()),
-    "catalog.product.list": ("catalog.product.getFieldsByFilter", ("filter",)),
-    "catalog.product.offer.list": ("catalog.product.offer.getFieldsByFilter", ("filter",)),
-    "catalog.product.service.list": ("catalog.product.service.getFieldsByFilter", ("filter",)),
-    "catalog.product.sku.list": ("catalog.product.sku.getFieldsByFilter", ("filter",)),
     "catalog.document.element.list": ("catalog.document.element.getFields", ()),
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from airflow_provider_b24.errors import Bitrix24Error
@@ -43,25 +45,21 @@ def export_with_deletions(
     :returns: what ``export_list`` returns, ``deleted``, a number, and ``deleted_path``.
     """
     parse_max_deleted(kept.max_deleted)
-    summary = export_list(client, method, params, options, log)
+    owner = options.owner
+    # The ids that are exported are kept until they are compared, also if no other try resumes this one.
+    options = replace(options, owner=owner or secrets.token_hex(6), remember=True)
     path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
-    ids = exported_ids(client, method, params, options)
+    is_done = False
     try:
-        deleted = find_deleted(
-            client,
-            method,
-            kept.params,
-            kept.path,
-            path,
-            log,
-            ids,
-            options.owner,
-            kept.max_deleted,
-            options.scratch,
-        )
+        summary = export_list(client, method, params, options, log)
+        ids = exported_ids(client, method, params, options)
+        what = client, method, kept.params, kept.path, path, log, ids, owner
+        deleted = find_deleted(*what, max_deleted=kept.max_deleted, scratch=options.scratch)
+        is_done = True
     except Bitrix24Error as error:
-        if not error.temporary:
-            forget(client, method, params, options)
+        is_done = not error.temporary
         raise
-    forget(client, method, params, options)
+    finally:
+        if is_done or not owner:
+            forget(client, method, params, options)
     return summary | {"deleted": deleted, "deleted_path": str(path)}

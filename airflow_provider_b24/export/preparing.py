@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from airflow_provider_b24.export.columns import promised_columns, selected
+from airflow_provider_b24.crm.fields import listed
+from airflow_provider_b24.export.columns import Column, promised_columns, selected
 from airflow_provider_b24.export.metadata import read_metadata
 from airflow_provider_b24.export.names import check_names
 from airflow_provider_b24.export.readable import name_columns, name_fields, read_names
@@ -51,6 +52,9 @@ def prepare(client: Client, method: str, wanted: Wanted, log: Callable[[str], No
     names = read_names(client, method, wanted.params, about, log) if wanted.readable else {}
     targets = {field: targets[field] for field in names}
     columns = promised_columns(description, wanted.params)
+    if not description.is_complete and not listed(selected(wanted.params)):
+        known = {one.name for one in columns}  # what the caller names is promised, too
+        columns += [Column(name) for name in wanted.types if name not in known]
     columns += name_columns(targets, {one.name: one for one in columns})
     return {
         "watermark": metadata.time,

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from airflow_provider_b24.errors import Bitrix24ConfigError
 from airflow_provider_b24.files.paths import StoragePath, listed
 from airflow_provider_b24.files.writer import whole_file
 from airflow_provider_b24.rest.locks import own_folder
@@ -50,6 +51,12 @@ def on_this_machine() -> Path:
     """
     Return a folder that only this user of this machine may enter.
 
-    :raises OSError: it cannot be made, or is somebody else's.
+    :raises Bitrix24ConfigError: it cannot be made, or is somebody else's.
     """
-    return own_folder(own_folder() / FOLDER)
+    try:
+        return own_folder(own_folder() / FOLDER)
+    except OSError as error:
+        raise Bitrix24ConfigError(
+            f"rows cannot be kept in the temporary directory of this machine: {error.strerror or error}. "
+            "Name another folder with [bitrix24] scratch_path"
+        ) from None

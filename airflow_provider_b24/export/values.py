@@ -245,7 +245,17 @@ def _to_moment(value: Any) -> datetime | None:
 
 
 def _check_moments(values: Sequence[Any]) -> list[str | None]:
-    return [value if value and _to_moment(value) is not None else None for value in values]
+    return [value if value and _is_moment(value) else None for value in values]
+
+
+def _is_moment(value: Any) -> bool:
+    if type(value) is not str:
+        raise ValueError
+    if value.startswith(_NO_DATE):
+        return False
+    if datetime.fromisoformat(value).tzinfo is None:
+        raise ValueError
+    return True
 
 
 _CONVERSIONS: dict[Type, Callable[[Sequence[Any]], Sequence[Any]]] = {

@@ -196,7 +196,6 @@ class Bitrix24Hook(BaseHook):
         options = ExportOptions(
             parse_path(path, "path"),
             *(format, rows_per_file, schema, readable, types or {}, owner),
-            remember=ids_path is not None,  # a wait for the ids does not read the rows again
             scratch=scratch_folder(),
             incremental=incremental,
         )

@@ -27,7 +27,7 @@ from airflow_provider_b24.crm.fields import camel, describe, fields_call, is_use
         ("catalog.store.list", {}, "catalog.store.getFields", {}),
         (
             "catalog.product.list",
-            {"FILTER": {"iblockId": 1}},
+            {"FILTER": {"iblockId": 1, ">id": 5}},
             "catalog.product.getFieldsByFilter",
             {"filter": {"iblockId": 1}},
         ),

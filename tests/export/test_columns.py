@@ -70,6 +70,16 @@ def test_the_schema_does_not_depend_on_the_rows(export, own):
     assert len(schemas) == 1
 
 
+def test_a_type_that_the_caller_names_is_a_column_of_every_run(export, deals):
+    rows = []
+    deals.add_method("own.thing.list", lambda call: rows)
+    types = {"a": "integer", "b": "json"}
+    empty, _ = export("own.csv", "own.thing.list", {}, types=types)
+    rows.append({"a": "1"})
+    filled, _ = export("own.csv", "own.thing.list", {}, types=types)
+    assert empty["fields"] == filled["fields"] == [["a", "integer"], ["b", "json"]]
+
+
 def test_no_value_is_no_value_in_every_format(export, own):
     own(
         {

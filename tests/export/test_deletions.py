@@ -6,6 +6,7 @@ import pytest
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24OperatingLimitError
 from airflow_provider_b24.export.deletions import check_max_deleted, find_deleted
+from airflow_provider_b24.export.gone import Kept, export_with_deletions
 from airflow_provider_b24.export.job import ExportOptions, exported_ids
 from airflow_provider_b24.sandbox import Fault, Operating
 from tests.export.conftest import json_rows
@@ -105,6 +106,33 @@ def test_what_was_exported_and_is_gone_again_was_deleted(find, deals):
     deals.delete_record("deal", 7)
     assert find(exported=[1, 7, 82, 25_001]) == [7, 25_001]
     assert find(exported=[82]) == []
+
+
+@pytest.mark.parametrize("owner", ["", "task"])
+def test_a_row_that_is_gone_before_the_export_ends_is_a_deleted_one(deals, make_client, tmp_path, owner):
+    """It is in no list of ids: it was created since the last time, and is exported."""
+    params = {"entityTypeId": 2, "select": ["id"]}
+    kept = Kept(tmp_path / "ids", params)
+
+    def run():
+        options = ExportOptions(tmp_path / "deals.csv", owner=owner)
+        client = make_client(portal=deals)
+        return export_with_deletions(client, "crm.item.list", params, options, kept, [].append)
+
+    assert run()["deleted"] == 0
+    number = deals.add_record("deal", TITLE="new")
+
+    def delete_at_the_end(entry):
+        if (tmp_path / "deals.csv").stat().st_mtime_ns > exported:
+            deals.on_request = None
+            deals.delete_record("deal", number)
+
+    exported = (tmp_path / "deals.csv").stat().st_mtime_ns
+    deals.on_request = delete_at_the_end
+    owner = owner and "next"
+    assert run()["deleted"] == 1
+    assert json_rows(tmp_path / "deals.csv.deleted.jsonl") == [{"id": number}]
+    assert not (tmp_path / "_bitrix24").exists()
 
 
 def test_a_row_that_is_back_is_no_longer_a_deleted_one(find, deals):

@@ -15,7 +15,7 @@ from airflow_provider_b24.errors import (
 from airflow_provider_b24.export.job import ExportOptions, exported_ids, forget
 from airflow_provider_b24.export.pieces import Pieces
 from airflow_provider_b24.export.scratch import FOLDER
-from airflow_provider_b24.sandbox import Fault, Operating
+from airflow_provider_b24.sandbox import Answer, Fault, Operating
 from tests.export.conftest import json_rows
 
 ALL = {"entityTypeId": 2, "select": ["id", "title"]}
@@ -248,3 +248,24 @@ def test_a_finished_export_is_remembered_until_it_is_forgotten(export, deals, ma
     assert export("deals.jsonl", params=ALL, **given)[0]["rows"] == 25_000
     forget(client, "crm.item.list", ALL, ExportOptions(path, **given))
     assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_list_that_the_portal_does_not_sort_is_complete(export, deals):
+    """Pieces of such a list are not named by ids, and no later try relies on them."""
+    rows = [{"ID": str(number)} for number in range(25_000, 0, -1)]
+
+    def page(call):
+        start = max(0, call.start or 0)
+        return Answer(rows[start : start + 50], total=len(rows), next=start + 50 if start < 24_950 else None)
+
+    deals.add_method("voximplant.statistic.get", page)
+    summary, path = export("calls.jsonl", "voximplant.statistic.get", {}, owner="task")
+    assert summary["rows"] == 25_000
+    assert json_rows(path) == rows
+    killed_at(deals, deals.requests + 8)
+    with pytest.raises(Killed):
+        export("calls.jsonl", "voximplant.statistic.get", {}, owner="task")
+    deals.on_request = None
+    assert export("calls.jsonl", "voximplant.statistic.get", {}, owner="task")[0]["rows"] == 25_000
+    assert json_rows(path) == rows
+    assert not (path.parent / FOLDER).exists()
