@@ -20,6 +20,7 @@ from airflow_provider_b24.export.targets.names import exact
 from airflow_provider_b24.export.targets.plan import Plan, PlannedColumn, make_converter
 
 _MOST_ROWS = 1_000  # in one statement
+_UNNESTS = ("duckdb", "postgresql")
 _MOST_CHARACTERS = 1_000_000  # of text in one statement; MySQL takes 16 MB by default
 
 
@@ -41,13 +42,39 @@ def fill_rows(connection: Connection, plan: Plan, staged: sa.Table, rows: Iterab
     """Insert rows into the temporary table."""
     names = [column.name for column in plan.columns]
     insert = sa.insert(staged)
-    for chunk in slices(map(make_converter(plan), rows)):
+    chunks = slices(map(make_converter(plan), rows))
+    if plan.dialect in _UNNESTS:
+        for chunk in chunks:
+            connection.execute(insert.from_select(names, _unnested(staged, zip(*chunk, strict=True))))
+        if plan.dialect == "duckdb":
+            _check_ids(connection, plan, staged)
+        return
+    for chunk in chunks:
         connection.execute(insert, [dict(zip(names, row, strict=True)) for row in chunk])
-    if plan.dialect == "duckdb":
-        key = staged.c[plan.key.name]
-        twice = sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1)
-        if found := connection.execute(twice).first():
-            raise id_twice(plan, found[0])
+
+
+def _unnested(staged: sa.Table, lists: Iterable[Sequence[Any]]) -> Any:
+    """
+    Select rows from one list of texts per column, which DuckDB reads many times as fast as rows of values.
+
+    Every value is text, so that the elements of a list have one type; in DuckDB's casts they are exact.
+    """
+    columns = []
+    for column, values in zip(staged.columns, lists, strict=True):
+        texts = [value if value is None or type(value) is str else str(value) for value in values]
+        unnested = sa.func.unnest(
+            sa.cast(sa.bindparam(None, texts, type_=sa.types.NullType()), postgresql.ARRAY(sa.Text))
+        )
+        columns.append(sa.cast(sa.cast(unnested, sa.Text()), column.type))
+    return sa.select(*columns)
+
+
+def _check_ids(connection: Connection, plan: Plan, staged: sa.Table) -> None:
+    """Check that no id occurs twice, where the staging table has no key."""
+    key = staged.c[plan.key.name]
+    twice = sa.select(key).group_by(key).having(sa.func.count() > 1).limit(1)
+    if found := connection.execute(twice).first():
+        raise id_twice(plan, found[0])
 
 
 def id_twice(plan: Plan, row_id: Any = None) -> Bitrix24TableError:
@@ -66,8 +93,11 @@ def fill_ids(connection: Connection, plan: Plan, staged: sa.Table, ids: Iterable
     insert, name = sa.insert(staged), plan.key.name
     convert = plan.key.fit.convert or (lambda value: value)
     ids = iter(ids)
-    while chunk := [{name: convert(one)} for one in islice(ids, 5 * _MOST_ROWS)]:
-        connection.execute(insert, chunk)
+    while chunk := [convert(one) for one in islice(ids, 5 * _MOST_ROWS)]:
+        if plan.dialect in _UNNESTS:
+            connection.execute(insert.from_select([name], _unnested(staged, [chunk])))
+        else:
+            connection.execute(insert, [{name: one} for one in chunk])
 
 
 def temporary_table(plan: Plan, columns: Iterable[PlannedColumn]) -> sa.Table:
