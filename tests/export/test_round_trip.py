@@ -226,11 +226,7 @@ def as_values(rows: list[dict[str, Any]], kinds: dict[str, str]) -> list[dict[st
     """What was read back, as values; no value and, in CSV, an empty text are left out."""
     kinds = {"id": "integer", **kinds}
     return [
-        {
-            name: READ_BACK[kinds[name]](value)
-            for name, value in row.items()
-            if value is not None and (value != "" or (kinds[name] in ("string", "text") and value != ""))
-        }
+        {name: READ_BACK[kinds[name]](value) for name, value in row.items() if value not in (None, "")}
         for row in rows
     ]
 
