@@ -1,5 +1,6 @@
 """No phase of a request can be dripped past its timeouts, directly, through TLS, or through a proxy."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -183,9 +184,10 @@ def test_a_server_that_reads_the_request_slowly_through_tls_does_not_hold_it(cer
 
     class Slow(RawServer):
         def _serve(self, connection):
-            secured = self._context.wrap_socket(connection, server_side=True)
-            while secured.recv(20_000):
-                time.sleep(0.1)
+            with contextlib.suppress(OSError):
+                secured = self._context.wrap_socket(connection, server_side=True)
+                while secured.recv(20_000):
+                    time.sleep(0.1)
 
     with Slow(read_slowly, certificate) as server:
         error = failure(server.url, {"text": "a" * 30_000_000}, ca_bundle=certificate[0], connect_timeout=5)
@@ -280,3 +282,24 @@ def test_an_authorization_server_cannot_drip_either():
         with pytest.raises(Bitrix24TimeoutError):
             Transport(config).post_form(f"{server.url}/oauth/token/", {"client_id": "x"})
         assert time.monotonic() - begun < PATIENCE
+
+
+def test_requests_through_a_socks_proxy_have_the_same_deadline():
+    pytest.importorskip("socks", reason="needs PySocks")
+
+    def greet(connection):
+        connection.recv(100)
+        connection.sendall(b"\x05\x00")  # no password
+        connection.recv(100)
+        connection.sendall(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")  # connected
+
+    class Socks(RawServer):
+        def _serve(self, connection):
+            greet(connection)
+            super()._serve(connection)
+
+    with Socks(dripping(*BEFORE_THE_BODY["headers"])) as proxy:
+        error = failure("http://portal.example", proxy=proxy.url.replace("http", "socks5h"))
+        assert [line for line, _ in proxy.seen] == [f"POST {PATH} HTTP/1.1"]
+    assert isinstance(error, Bitrix24TimeoutError)
+    assert error.sent
