@@ -183,7 +183,7 @@ class PolledList:
         name = next((name for name in params if name.lower() == "select"), "select")
         select = params.get(name)
         if not select:
-            known = self._how.keyset and not self._how.parameters.sort
+            known = self._how.keyset and self._how.filter == "filter"  # user.get and calls have no selection
             return {**params, name: [self._how.id, self._filter_field]} if known else dict(params)
         if isinstance(select, str) or not isinstance(select, list | tuple):
             return dict(params)

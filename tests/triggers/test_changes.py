@@ -196,4 +196,4 @@ def test_it_fires_when_something_changed(bitrix24_conn, poll, portal, clock):
         )
         return (await anext(trigger.run())).payload
 
-    assert asyncio.run(first())["ids"] == [82]
+    assert asyncio.run(asyncio.wait_for(first(), 20))["ids"] == [82]
