@@ -49,10 +49,12 @@ matrix: setup  ## Run the tests that use Airflow on every supported version; one
 	@$(VENV_PYTHON) scripts/matrix.py $(addprefix --line=,$(LINE)) $(ARGS)
 
 .PHONY: lint
-lint: setup  ## Check style and types
+lint: setup  ## Check style, types and the workflows
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy
+	$(VENV_PYTHON) -m mypy scripts
+	$(if $(wildcard .github),.venv/bin/zizmor --offline --no-progress --quiet .github)
 
 .PHONY: airflow
 airflow: setup  ## Start Airflow's web interface with the sandbox portal and the example DAGs
