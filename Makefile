@@ -27,7 +27,7 @@ test: setup  ## Run the fast tests; to choose some: make test ARGS="tests/crm -k
 
 .PHONY: test-all
 test-all: setup  ## Run all tests except those in a browser: the core without Airflow, the others with real servers
-	@$(VENV_PYTHON) scripts/debian.py openssl psql mariadbd mariadb_config pkg-config redis-server
+	@$(VENV_PYTHON) scripts/debian.py openssl psql mariadbd mariadb_config pkg-config cc redis-server
 	@$(VENV_PYTHON) -m uv pip install --quiet --python $(VENV_PYTHON) -r scripts/databases.txt
 ifdef ARGS
 	@$(PYTEST) -m "not ui" $(ARGS)
@@ -50,10 +50,12 @@ matrix: setup  ## Run the tests that use Airflow on every supported version; one
 	@$(VENV_PYTHON) scripts/matrix.py $(addprefix --line=,$(LINE)) $(ARGS)
 
 .PHONY: lint
-lint: setup  ## Check style and types
+lint: setup  ## Check style, types and the workflows
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy
+	$(VENV_PYTHON) -m mypy scripts
+	$(if $(wildcard .github),.venv/bin/zizmor --offline --no-progress --quiet .github)
 
 .PHONY: airflow
 airflow: setup  ## Start Airflow's web interface with the sandbox portal and the example DAGs

@@ -85,7 +85,7 @@ def choose_port(wanted: int | None) -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return probe.getsockname()[1]
+            return int(probe.getsockname()[1])
     sys.exit(f"Failed: port {wanted} is in use")
 
 

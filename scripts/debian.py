@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 PACKAGES = {
+    "cc": "gcc",
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
     "mariadb_config": "libmariadb-dev",

@@ -94,7 +94,7 @@ def make_environment(line: str, output: IO[str] | None) -> Path | None:
     if line == NEWEST:
         environment, requirements = ".venv", "scripts/requirements.txt"
     python = sys.executable if line == NEWEST else find_python()
-    setup = [python, ROOT / "scripts/setup.py", environment, requirements]
+    setup = [python, str(ROOT / "scripts/setup.py"), environment, requirements]
     if subprocess.call(setup, stdout=output, stderr=output):
         return None
     return ROOT / environment / "bin/python"
