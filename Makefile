@@ -27,7 +27,8 @@ test: setup  ## Run the fast tests; to choose some: make test ARGS="tests/crm -k
 
 .PHONY: test-all
 test-all: setup  ## Run all tests except those in a browser: the core without Airflow, the others with real servers
-	@$(VENV_PYTHON) scripts/debian.py openssl psql redis-server
+	@$(VENV_PYTHON) scripts/debian.py openssl psql redis-server mariadbd mariadb_config pkg-config cc
+	@$(VENV_PYTHON) -m uv pip install --quiet --python $(VENV_PYTHON) -r scripts/mysql.txt
 ifdef ARGS
 	@$(PYTEST) -m "not ui" $(ARGS)
 else

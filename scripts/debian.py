@@ -6,9 +6,13 @@ import subprocess
 import sys
 
 PACKAGES = {
+    "cc": "gcc",
     "chromedriver": "chromium-driver",
     "chromium": "chromium",
+    "mariadb_config": "libmariadb-dev",
+    "mariadbd": "mariadb-server",
     "openssl": "openssl",
+    "pkg-config": "pkg-config",
     "psql": "postgresql",
     "redis-server": "redis-server",
 }

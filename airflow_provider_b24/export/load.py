@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from airflow_provider_b24.export.columns import (
 )
 from airflow_provider_b24.export.metadata import read_metadata
 from airflow_provider_b24.export.readable import Readable, name_columns, read_names
-from airflow_provider_b24.export.targets.table import TableTarget, check_target, write_table
+from airflow_provider_b24.export.targets.table import TableResult, TableTarget, check_target, write_table
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.lists import list_method
 from airflow_provider_b24.rest.paging import is_read_by_id
@@ -85,20 +85,10 @@ def load_list(
     absent = left_out(metadata.fields, asked)
     columns = find_columns(rows or [dict.fromkeys([key, *known])], known, types, absent)
     Converter(columns).convert(rows)
-    keep_ids = None
+    ids = None
     if options.delete_missing:
         ids = [int(row[key]) for row in client.pages(method, {**whole, "select": [key]})]
-        keep_ids = lambda: iter(ids)  # noqa: E731
-    values = [tuple(_value(row.get(column.name), column) for column in columns) for row in rows]
-    result = write_table(
-        target,
-        columns,
-        key,
-        lambda: iter([values]),
-        keep_ids=keep_ids,
-        max_deleted=options.max_deleted,
-        log=log,
-    )
+    result = _write(target, columns, key, rows, ids, options, log)
     return {
         "table": target.table,
         "rows": len(rows),
@@ -111,6 +101,27 @@ def load_list(
         "requests": client.requests - sent,
         "seconds": round(client.clock.now() - started, 1),
     }
+
+
+def _write(
+    target: TableTarget,
+    columns: Sequence[Column],
+    key: str,
+    rows: Sequence[Mapping[str, Any]],
+    ids: Sequence[int] | None,
+    options: LoadOptions,
+    log: Callable[[str], None],
+) -> TableResult:
+    values = [tuple(_value(row.get(column.name), column) for column in columns) for row in rows]
+    return write_table(
+        target,
+        columns,
+        key,
+        lambda: iter([values]),
+        keep_ids=None if ids is None else lambda: iter(ids),
+        max_deleted=options.max_deleted,
+        log=log,
+    )
 
 
 def _with_id(method: str, params: Mapping[str, Any]) -> dict[str, Any]:

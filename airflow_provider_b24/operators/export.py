@@ -193,11 +193,11 @@ def _owner(context: Context) -> str:
 
 class Bitrix24ToSqlOperator(_ListOperator):
     """
-    Bring every row of a list method into a database table, in one transaction.
+    Bring every row of a list method into a database table: all of them, or none.
 
-    The table is created if it does not exist, and gets a column for each new field; ``updatedTime`` becomes
-    ``updated_time``. New rows are inserted, and rows that differ are changed, by id. Needs the extra ``sql``
-    and the database's own provider.
+    The list is read completely before the database is written. The table is created if it does not exist,
+    and gets a column for each new field; ``updatedTime`` becomes ``updated_time``. New rows are inserted, and
+    rows that differ are changed, by id. Needs the extra ``sql`` and the database's own provider.
 
     Returns ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their number),
     ``added_columns`` (their names), ``requests, seconds`` and ``watermark``.
@@ -205,7 +205,8 @@ class Bitrix24ToSqlOperator(_ListOperator):
     :param method: name of a list method that is read by id, e.g. ``crm.item.list`` (templated).
     :param parameters: its parameters (templated), e.g. ``entityTypeId``, ``select`` and ``filter``.
     :param conn_id: id of the database's connection, of any type with a ``DbApiHook`` (templated).
-    :param table: the table, perhaps with its schema: ``crm.deals`` (templated).
+    :param table: the table, perhaps with its schema: ``crm.deals`` (templated). Names that are no plain words
+        are written in double quotes: ``crm."My deals"``.
     :param readable: add the names of codes in columns of their own, ``stage_id_name`` beside ``stage_id``.
     :param types: types of columns that are not to be those of the portal, by the field's name (templated).
     :param incremental: the field with the time of the last change (templated): load only what changed since
@@ -213,6 +214,11 @@ class Bitrix24ToSqlOperator(_ListOperator):
     :param since: instead of a kept watermark, an ISO 8601 time with an offset (templated).
     :param overlap: seconds by which reading begins before the watermark.
     :param delete_missing: delete rows of the table that are not in the list; the ids of all rows are read.
+    :param max_deleted: the most rows that ``delete_missing`` may delete, as a number (``int``) or as a share
+        from 0.0 to 1.0 (``float``); by default half of them, or 20 if that is more. If there are more, the
+        task fails and writes nothing. All rows are deleted only with 1.0.
+    :param lock_timeout: seconds to wait for locks that others hold on the table; then the task fails, and may
+        be retried.
     :param bitrix24_conn_id: id of the portal's connection (templated).
     """
 
@@ -238,6 +244,8 @@ class Bitrix24ToSqlOperator(_ListOperator):
         since: Templated[str] | None = None,
         overlap: float = 300.0,
         delete_missing: bool = False,
+        max_deleted: float | None = None,
+        lock_timeout: float = 60.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -250,6 +258,8 @@ class Bitrix24ToSqlOperator(_ListOperator):
         self.overlap = overlap
         self.readable = readable
         self.delete_missing = delete_missing
+        self.max_deleted = max_deleted
+        self.lock_timeout = lock_timeout
 
     def run(self, context: Context) -> dict[str, Any]:
         summary = since_watermark(self, context, self._load)
@@ -282,6 +292,8 @@ class Bitrix24ToSqlOperator(_ListOperator):
             since=since,
             overlap=self.overlap,
             delete_missing=self.delete_missing,
+            max_deleted=self.max_deleted,
+            lock_timeout=self.lock_timeout,
         )
         self.log.info("%s rows read, %s written into %s", summary["rows"], summary["written"], self.table)
         return summary

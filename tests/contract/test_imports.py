@@ -40,12 +40,19 @@ WITHOUT_AIRFLOW = {
     *("__init__", "get_provider_info", "errors", "connection_form", "connection"),
     *("rest", "crm", "files", "sync", "export", "sandbox"),
 }
+TABLE_MODULES = (
+    *("check", "chunks", "connect", "existing", "failures", "merging"),
+    *("names", "plan", "sessions", "staging", "table", "types"),
+)
 # The few modules that may import a library other than the standard one and Airflow.
 LIBRARIES = {
     "rest.transport": {"requests", "urllib3"},  # the second names errors of a body that is being read
     "rest.condition": {"jinja2"},  # Airflow's own, for the expressions of sensors
     "rest.limits.stores": {"redis"},
     "export.formats": {"msgspec", "pyarrow"},
+    # Airflow's own, for tables in databases
+    **{f"export.targets.{module}": {"sqlalchemy", "alembic"} for module in TABLE_MODULES},
+    "hooks.drivers": {"sqlalchemy", "psycopg", "MySQLdb", "duckdb_engine"},  # drivers that are installed
     "hooks.token_store": {"cryptography"},  # Airflow's own, for values encrypted with its Fernet key
     "triggers.threads": {"asgiref"},  # Airflow's own, for threads that may ask the triggerer
     "plugins.api": {"fastapi", "sqlalchemy"},  # Airflow's own, and only its API server imports this module

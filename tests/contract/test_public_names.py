@@ -63,6 +63,8 @@ OPERATORS = {
         "since": None,
         "overlap": 300.0,
         "delete_missing": False,
+        "max_deleted": None,
+        "lock_timeout": 60.0,
     },
     export.Bitrix24ExportOperator: {
         "method": REQUIRED,
@@ -96,7 +98,7 @@ HOOK_METHODS = {
     "read": "(method, params=None)",
     "load": (
         "(method, params=None, *, conn_id, table, readable=False, types=None, incremental=None, since=None, "
-        "overlap=300.0, delete_missing=False)"
+        "overlap=300.0, delete_missing=False, max_deleted=None, lock_timeout=60.0)"
     ),
     "export": (
         "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, "
@@ -168,6 +170,8 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "readable",
         "overlap",
         "delete_missing",
+        "max_deleted",
+        "lock_timeout",
         "deferrable",
         "max_wait",
     }
