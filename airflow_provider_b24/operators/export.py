@@ -205,11 +205,11 @@ class Bitrix24ExportOperator(_ListOperator):
 
 class Bitrix24ToSqlOperator(_ListOperator):
     """
-    Bring every row of a list method into a database table, in one transaction.
+    Bring every row of a list method into a database table: all of them, or none.
 
-    The table is created if it does not exist, and gets a column for each new field; ``updatedTime`` becomes
-    ``updated_time``. New rows are inserted, and rows that differ are changed, by id. Needs the extra ``sql``
-    and the database's own provider.
+    The list is read completely before the database is written. The table is created if it does not exist,
+    and gets a column for each new field; ``updatedTime`` becomes ``updated_time``. New rows are inserted, and
+    rows that differ are changed, by id. Needs the extra ``sql`` and the database's own provider.
 
     Returns ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their number),
     ``added_columns`` (their names), ``requests, seconds`` and ``watermark``.
@@ -217,7 +217,8 @@ class Bitrix24ToSqlOperator(_ListOperator):
     :param method: name of a list method that is read by id, e.g. ``crm.item.list`` (templated).
     :param parameters: its parameters (templated), e.g. ``entityTypeId``, ``select`` and ``filter``.
     :param conn_id: id of the database's connection, of any type with a ``DbApiHook`` (templated).
-    :param table: the table, perhaps with its schema: ``crm.deals`` (templated).
+    :param table: the table, perhaps with its schema: ``crm.deals`` (templated). Names that are no plain words
+        are written in double quotes: ``crm."My deals"``.
     :param readable: add the names of codes in columns of their own, ``stage_id_name`` beside ``stage_id``.
     :param types: types of columns that are not to be those of the portal, by the field's name (templated).
     :param incremental: the field with the time of the last change (templated): load only what changed since
@@ -226,8 +227,11 @@ class Bitrix24ToSqlOperator(_ListOperator):
         text.
     :param overlap: seconds by which reading begins before the watermark.
     :param delete_missing: delete rows of the table that are not in the list; the ids of all rows are read.
-    :param max_deleted: how many of them at most, as in ``Bitrix24ExportOperator``.
-    :param lock_timeout: seconds to wait for locks that others hold on the table.
+    :param max_deleted: the most rows that ``delete_missing`` may delete, as a number (``int``) or as a share
+        from 0.0 to 1.0 (``float``); by default half of them, or 20 if that is more. If there are more, the
+        task fails and writes nothing. All rows are deleted only with 1.0.
+    :param lock_timeout: seconds to wait for locks that others hold on the table; then the task fails, and may
+        be retried.
     :param bitrix24_conn_id: id of the portal's connection (templated).
     """
 

@@ -20,7 +20,7 @@ from airflow_provider_b24.export.targets.names import exact
 from airflow_provider_b24.export.targets.plan import Plan, PlannedColumn, make_converter
 
 _MOST_ROWS = 1_000  # in one statement
-_UNNESTS = ("duckdb", "postgresql")
+_UNNESTING = ("duckdb_engine", "psycopg2")  # drivers that are many times as fast with lists as with rows
 _MOST_CHARACTERS = 1_000_000  # of text in one statement; MySQL takes 16 MB by default
 
 
@@ -43,7 +43,7 @@ def fill_rows(connection: Connection, plan: Plan, staged: sa.Table, rows: Iterab
     names = [column.name for column in plan.columns]
     insert = sa.insert(staged)
     chunks = slices(map(make_converter(plan), rows))
-    if plan.dialect in _UNNESTS:
+    if connection.dialect.driver in _UNNESTING:
         for chunk in chunks:
             connection.execute(insert.from_select(names, _unnested(staged, zip(*chunk, strict=True))))
         if plan.dialect == "duckdb":
@@ -55,17 +55,16 @@ def fill_rows(connection: Connection, plan: Plan, staged: sa.Table, rows: Iterab
 
 def _unnested(staged: sa.Table, lists: Iterable[Sequence[Any]]) -> Any:
     """
-    Select rows from one list of texts per column, which DuckDB reads many times as fast as rows of values.
+    Select rows from one list of texts per column.
 
-    Every value is text, so that the elements of a list have one type; in DuckDB's casts they are exact.
+    Every value is text, so that the elements of a list have one type. The database reads it exactly.
     """
     columns = []
     for column, values in zip(staged.columns, lists, strict=True):
         texts = [value if value is None or type(value) is str else str(value) for value in values]
-        unnested = sa.func.unnest(
-            sa.cast(sa.bindparam(None, texts, type_=sa.types.NullType()), postgresql.ARRAY(sa.Text))
-        )
-        columns.append(sa.cast(sa.cast(unnested, sa.Text()), column.type))
+        given = sa.bindparam(None, texts, type_=sa.types.NullType())
+        unnested = sa.func.unnest(sa.cast(given, postgresql.ARRAY(sa.Text)))
+        columns.append(sa.cast(unnested, column.type))
     return sa.select(*columns)
 
 
@@ -94,7 +93,7 @@ def fill_ids(connection: Connection, plan: Plan, staged: sa.Table, ids: Iterable
     convert = plan.key.fit.convert or (lambda value: value)
     ids = iter(ids)
     while chunk := [convert(one) for one in islice(ids, 5 * _MOST_ROWS)]:
-        if plan.dialect in _UNNESTS:
+        if connection.dialect.driver in _UNNESTING:
             connection.execute(insert.from_select([name], _unnested(staged, [chunk])))
         else:
             connection.execute(insert, [{name: one} for one in chunk])
