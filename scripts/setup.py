@@ -72,7 +72,8 @@ def install(environment: Path, requirements: Path, log: Path) -> None:
         run([*uv, *compile_bytecode, "--require-hashes", "-r", requirements], log)
     except subprocess.CalledProcessError:
         say("  uv failed; trying pip, which takes a few minutes")
-        run([*pip, "-r", requirements], log)
+        # The file has all of them. With hashes, older pips refuse what a package requires with an extra.
+        run([*pip, "--no-deps", "-r", requirements], log)
     say("  installing this package")
     run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], log)
     say(f"  done in {time.monotonic() - started:.0f} s")
