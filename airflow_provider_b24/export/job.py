@@ -86,7 +86,7 @@ def export_list(
     :param options: where and how rows are written.
     :param log: takes one line about the progress.
     :returns: ``path`` (or ``paths``, the first 20, and ``files``), ``rows``, ``columns`` (their number),
-        ``fields`` (their names and types), ``requests`` and ``seconds`` of all tries that ended in order,
+        ``fields`` (their names and types), ``requests`` and ``seconds`` of all tries that finished normally,
         ``watermark``, the portal's time before the first row was read, and ``timeline``, see
         ``runs.meter.Meter``.
     :raises Bitrix24InputError: bad parameters, or a path that cannot be written.

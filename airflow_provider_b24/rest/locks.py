@@ -128,7 +128,7 @@ def file_lock(
     """
     Hold an open file's lock while the context lasts.
 
-    Each opening of a file has a lock of its own, so threads exclude one another as processes do.
+    Each opening of a file has a lock of its own, so threads wait for each other as processes do.
 
     :param timeout: seconds to wait for it.
     :param poll: seconds between two attempts.

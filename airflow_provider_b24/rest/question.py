@@ -2,7 +2,7 @@
 What is asked of a list that is read by id, page after page, and the checks that a portal understands it.
 
 A page by id adds a condition, and a command of a batch carries text where a single request carries JSON. A
-portal that reads one of them differently answers with other rows, in silence. So before any row of a batch
+portal that reads one of them differently answers with other rows and no error. So before any row of a batch
 counts, the first page is compared with itself in a batch, and its count with that of the rest.
 """
 

@@ -2,7 +2,7 @@
 Checks that a batch asks what a single request asks, before any row of a batch counts.
 
 A single request carries JSON, a command of a batch carries text, and a page by id adds a condition. Where the
-portal reads one of them differently, it answers with other rows, in silence. So the first batch repeats the
+portal reads one of them differently, it answers with other rows and no error. So the first batch repeats the
 first page, and its rows and counts must agree. A list that changes meanwhile is compared again.
 """
 

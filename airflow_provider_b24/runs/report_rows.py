@@ -1,4 +1,4 @@
-"""A row of a report: what became of one record of a run; and the counts over all rows."""
+"""A row of a report: the result of one record of a run; and the counts over all rows."""
 
 from __future__ import annotations
 
