@@ -64,6 +64,9 @@ STOPPED = Kind(
 READ_ONLY = Kind(
     "the database is read-only", "Connect to the primary server, or to a file that can be written."
 )
+ROW_SIZE = Kind(
+    "a row has more or longer columns than the database takes", "Name the fields you need in select."
+)
 OTHER = Kind("the database refused a statement")
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -78,18 +81,17 @@ _STATES = {
     "42P01": CHANGED,
     "42703": CHANGED,
     "42710": CHANGED,
-    "XX000": OTHER,
     "23505": DUPLICATE,
     "57014": STOPPED,
     "28000": LOGIN,
     "28P01": LOGIN,
     "3D000": LOGIN,
-    "54011": Kind("the table has too many columns", "Name the fields you need in select."),
+    "25P03": LOST,
+    "25P04": STOPPED,
+    "54000": ROW_SIZE,
+    "54011": ROW_SIZE,
 }
 _CLASSES = {"08": LOST, "57": LOST, "53": FULL, "58": FULL, "22": MISFIT, "23": MISFIT}
-_ROW_SIZE = Kind(
-    "a row has more or longer columns than the database takes", "Name the fields you need in select."
-)
 # https://mariadb.com/kb/en/mariadb-error-code-reference/
 _NUMBERS = {
     **dict.fromkeys((1213, 1020, 1412), CONFLICT),
@@ -99,7 +101,7 @@ _NUMBERS = {
     **dict.fromkeys((1050, 1060, 1054, 1146), CHANGED),
     **dict.fromkeys((1062, 1586), DUPLICATE),
     **dict.fromkeys((1264, 1265, 1292, 1366, 1406, 1048, 1364, 3140, 4025, 3819, 1452), MISFIT),
-    **dict.fromkeys((1118, 1117, 139), _ROW_SIZE),
+    **dict.fromkeys((1118, 1117, 139), ROW_SIZE),
     **dict.fromkeys((1021, 1037, 1041, 1114, 3024, 1969), FULL),
     **dict.fromkeys((1290, 1792, 1836), READ_ONLY),
     **dict.fromkeys((1040, 1053, 1152, 1153, 1158, 1159, 1160, 1161, 1203, 1226), LOST),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ MYSQL = ("mysql", "mariadb")
 TESTED = ("postgresql", "sqlite", "duckdb", *MYSQL)  # the others get generic statements
 # Explicit levels also switch off the autocommit that a connection was opened with.
 _ISOLATION = {"postgresql": "READ COMMITTED", **dict.fromkeys(MYSQL, "REPEATABLE READ")}
+# A table may have more columns than would fit a row if every text were long; a row that is too long fails.
+_WIDE_TABLES = "SET SESSION innodb_strict_mode = OFF"
 _duckdb = threading.Lock()  # one process at a time writes to a DuckDB file, so this is between its threads
 
 
@@ -148,13 +150,16 @@ def open_session(connection: Connection, lock_timeout: float) -> Session:
     if dialect == "sqlite":
         driver.isolation_level = None  # Python's driver would commit before DDL; transactions are begun above
     for setting in _settings(dialect, lock_timeout):
-        with driver_cursor(driver) as cursor:
+        with _driver_cursor(driver) as cursor:
             cursor.execute(setting)
+    if dialect == "mysql":
+        with suppress(Exception), _driver_cursor(driver) as cursor:  # newer servers ask for a right
+            cursor.execute(_WIDE_TABLES)
     return Session(connection, dialect, lock_timeout)
 
 
 @contextmanager
-def driver_cursor(driver: Any) -> Iterator[Any]:
+def _driver_cursor(driver: Any) -> Iterator[Any]:
     """Open a cursor of the driver itself, outside of SQLAlchemy's transactions."""
     cursor = driver.cursor()
     try:
