@@ -13,6 +13,7 @@ from airflow_provider_b24.files.writer import whole_file
 from airflow_provider_b24.rest.locks import own_folder
 
 FOLDER = "_bitrix24"  # Spark, Athena and pyarrow pass over names that begin with an underscore
+_OWN_FOLDER = "rows"  # another name: it stays, since whoever made it anew might let others in
 
 
 def beside(path: StoragePath) -> StoragePath:
@@ -54,7 +55,7 @@ def on_this_machine() -> Path:
     :raises Bitrix24ConfigError: it cannot be made, or is somebody else's.
     """
     try:
-        return own_folder(own_folder() / FOLDER)
+        return own_folder(own_folder() / _OWN_FOLDER)
     except OSError as error:
         raise Bitrix24ConfigError(
             f"rows cannot be kept in the temporary directory of this machine: {error.strerror or error}. "
