@@ -10,14 +10,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_b24.crm.values import whole_number
-from airflow_provider_b24.errors import Bitrix24ApiError, Bitrix24Error, Bitrix24InputError
+from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.export.incremental import changed_since
 from airflow_provider_b24.rest.calls import shown
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.lists import PAGE, list_method
+from airflow_provider_b24.rest.names import find_name
+from airflow_provider_b24.rest.times import APART, server_time
 
 LAG = 10.0  # seconds in which the portal has stored a change that it dates now
-CLOCK_TOLERANCE = 600.0  # seconds by which the portal's clock may differ from ours without a warning
 MOST_IDS = 1000
 
 _CAMEL = re.compile(r"[a-z]+(?:[A-Z][a-z0-9]*)*")
@@ -32,7 +33,6 @@ def read_changes(
     client: Client,
     polled: PolledList,
     since: str | None,
-    now: float,
     warn: Warn = lambda kind, text: None,
     stored_in: str = "since",
 ) -> dict[str, Any]:
@@ -41,14 +41,13 @@ def read_changes(
 
     :param since: ``until`` of the last poll; None: it is checked that the list can be polled, and the next
         poll begins now.
-    :param now: the time of this machine, in seconds since the epoch.
     :param warn: called with the kind and the text of a warning.
     :param stored_in: what messages call the place of ``since``.
     :returns: ``method, field, since, until, count``, and the first 1,000 ``ids``.
     :raises Bitrix24InputError: this list cannot be polled by this field; the text says why.
     :raises Bitrix24Error: the list cannot be read completely.
     """
-    until = (_portal_time(client, now, warn) - timedelta(seconds=LAG)).replace(microsecond=0)
+    until = (_portal_time(client, warn) - timedelta(seconds=LAG)).replace(microsecond=0)
     found: dict[str, Any] = {
         "method": polled.method,
         "field": polled.field,
@@ -133,7 +132,7 @@ class PolledList:
             if not isinstance(row, Mapping):
                 raise self._refused(f"its rows are no objects but {type(row).__name__}, e.g. {shown(row)}")
             row_id = self._id_of(row)
-            name = _name_in(row, self.field)
+            name = find_name(self.field, row)
             dated = dated or name is not None
             if not dated and number >= PAGE:
                 break
@@ -143,7 +142,7 @@ class PolledList:
             raise self._no_field(client, row)
 
     def _id_of(self, row: Mapping[str, Any]) -> int | str:
-        name = _name_in(row, self._id)
+        name = find_name(self._id, row)
         value = None if name is None else row[name]
         number = whole_number(value)
         if number is not None and number > 0:
@@ -188,9 +187,8 @@ class PolledList:
         if isinstance(select, str) or not isinstance(select, list | tuple):
             return dict(params)
         id_name = self._how.id if self._how.key else ("ID" if self.field.isupper() else "id")
-        have = {_plain(one) for one in select}
         wanted = (id_name, self._filter_field)
-        return {**params, name: [*select, *(one for one in wanted if _plain(one) not in have)]}
+        return {**params, name: [*select, *(one for one in wanted if find_name(one, select) is None)]}
 
     def _as_in_filters(self, field: str) -> str:
         """Return the field as the list's filter spells it, like the id's name there."""
@@ -220,23 +218,15 @@ class PolledList:
         )
 
 
-def _portal_time(client: Client, now: float, warn: Warn) -> datetime:
+def _portal_time(client: Client, warn: Warn) -> datetime:
     """
-    Return the portal's time; ours where the portal's is more than ten minutes ahead.
+    Return the portal's time, or ours if that is more than ten minutes earlier.
 
     :raises Bitrix24ApiError: the portal does not return a time.
     """
-    moment = _parse(client.call("server.time").result)
-    if moment is None:
-        raise Bitrix24ApiError("the answer is not a time", method="server.time")
-    difference = moment.timestamp() - now
-    if abs(difference) > CLOCK_TOLERANCE:
-        warn(
-            "clock",
-            f"The portal's clock is {abs(difference):.0f} s {'ahead of' if difference > 0 else 'behind'} "
-            "this machine's. The earlier one counts.",
-        )
-        moment = min(moment, datetime.fromtimestamp(now, moment.tzinfo))
+    moment, warning = server_time(client.call("server.time").result, client.clock.now())
+    if warning:
+        warn("clock", warning)
     return moment
 
 
@@ -252,7 +242,7 @@ def _begin(since: str, until: datetime, stored_in: str) -> datetime:
         raise Bitrix24InputError(
             f"{stored_in} must be an ISO 8601 time with an offset, got {shown(since)}", advice=advice
         )
-    if begin - until > timedelta(seconds=2 * CLOCK_TOLERANCE):
+    if begin - until > timedelta(seconds=2 * APART):
         raise Bitrix24InputError(
             f"{stored_in} is {since}, later than the portal's time {until.isoformat()}: "
             "a clock was wrong, and nothing is read until then",
@@ -275,18 +265,6 @@ def _is_midnight(moment: datetime) -> bool:
     """Whether a time is how the portal writes a date: midnight UTC."""
     utc = moment.astimezone(UTC)
     return (utc.hour, utc.minute, utc.second, utc.microsecond) == (0, 0, 0, 0)
-
-
-def _plain(name: Any) -> str:
-    return str(name).replace("_", "").lower()
-
-
-def _name_in(row: Mapping[str, Any], name: str) -> str | None:
-    """Return how a row spells the name of a field; None if it does not have it."""
-    if name in row:
-        return name
-    plain = _plain(name)
-    return next((one for one in row if _plain(one) == plain), None)
 
 
 def _some(row: Mapping[str, Any]) -> str:

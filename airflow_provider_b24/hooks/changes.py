@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,4 +29,4 @@ def find_changes(
     polled = PolledList(method, dict(params or {}), field)
     client = build_client(Bitrix24Hook(conn_id).config, conn_id, max_wait=30, retry_timeout=30)
     with contextlib.closing(client):
-        return read_changes(client, polled, since, time.time(), warn, stored_in)
+        return read_changes(client, polled, since, warn, stored_in)

@@ -59,9 +59,9 @@ class ListPortal(OddPortal):
 
 
 def poll(portal, since=SINCE, method="crm.product.list", params=None, field=MODIFIED, **more):
-    client = client_of(portal, FakeClock())
+    client = client_of(portal, FakeClock(more.pop("now", NOW.timestamp())))
     polled = PolledList(method, params or {}, field)
-    return read_changes(client, polled, since, more.pop("now", NOW.timestamp()), **more)
+    return read_changes(client, polled, since, **more)
 
 
 def rows(*minutes, field=MODIFIED, key="ID"):
@@ -262,6 +262,6 @@ def test_of_two_clocks_the_earlier_one_counts_with_a_warning(ours, until):
     warnings = []
     now = NOW.timestamp() + ours
     found = poll(ListPortal([]), None, now=now, warn=lambda kind, text: warnings.append((kind, text)))
-    assert found["until"] == until
+    assert datetime.fromisoformat(found["until"]) == datetime.fromisoformat(until)
     ((kind, text),) = warnings
-    assert (kind, "3600 s" in text) == ("clock", True)
+    assert (kind, "one of them is wrong" in text) == ("clock", True)
