@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 Verdict = Literal["batches", "alone", "offset"]
 
+CHANGING_TRIES = (
+    10  # times that pages are compared which differ, as they do in a list that changes all the time
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -94,8 +98,11 @@ class Question:
 
     def after_same(self, page: Outcome, start: int) -> Call:
         """Return the call for what follows the same page in a batch, wherever that ends by then."""
-        full = len(self.rows(page)) == PAGE and is_listed(page.result, self.how.rows)
-        return self.page(self.reference(0) if full else self.last_id(page), start=start)
+        return self.page(self.reference(0) if self.is_full(page) else self.last_id(page), start=start)
+
+    def is_full(self, page: Outcome) -> bool:
+        """Whether a page is full, and its last row one that a reference finds."""
+        return len(self.rows(page)) == PAGE and is_listed(page.result, self.how.rows)
 
     def follows(self, page: Outcome, rest: Outcome, last: int) -> bool:
         """Whether the rest of a list, above an id, is what the list itself says is above it."""
@@ -136,16 +143,16 @@ def how_to_read(
     same = again is None or (before is not None and agree(before, question.sample(again), before))
     if same and follows:
         return "batches"
-    for _ in range(TRIES):
+    for _ in range(CHANGING_TRIES):
         # The list may have changed between the requests: compare with what is there now.
         now = ask_one(flights, call)
         if before is not None and again is not None:
             same = same or agree(before, question.sample(again), question.sample(now))
         if (same and follows) or not question.rows(now):
             return "batches"
-        again, rest = _page_and_rest(question, flights, call, now, start)
+        again, rest, last = _page_and_rest(question, flights, call, now, start)
         before = question.sample(now)
-        follows = follows or question.follows(again, rest, question.last_id(again))
+        follows = follows or question.follows(again, rest, last)
     if same:
         return "offset"
     for _ in range(TRIES):
@@ -158,9 +165,9 @@ def how_to_read(
 
 def _page_and_rest(
     question: Question, flights: Flights, call: Call, now: Outcome, start: int
-) -> tuple[Outcome, Outcome]:
+) -> tuple[Outcome, Outcome, int]:
     """
-    Return the first page and what follows it, of the same moment if a batch brings both.
+    Return the first page, what is above an id, and that id; of the same moment if a batch brings both.
 
     :param now: the first page a moment ago.
     """
@@ -169,6 +176,8 @@ def _page_and_rest(
         flights.send(None, [call, question.after_same(now, start)])
         outcomes = flights.receive().outcomes
     if len(outcomes) > 1:
-        return outcomes[0], outcomes[1]
+        # A page that is not full is asked for again up to where it ended; it may have grown since.
+        return outcomes[0], outcomes[1], question.last_id(outcomes[0] if question.is_full(now) else now)
     page = outcomes[0] if outcomes else ask_one(flights, call)
-    return page, ask_one(flights, question.page(question.last_id(page), start=start))
+    last = question.last_id(page)
+    return page, ask_one(flights, question.page(last, start=start)), last
