@@ -204,7 +204,7 @@ def test_each_trigger_looked_at_each_portal(harvest):
         assert ("'status': 'success'" in answers["Bitrix24SensorTrigger"]) == reached, conn_id
     if AIRFLOW_V_3_0_PLUS:
         errors = harvest.read("stdout.txt")
-        assert "Changes cannot be looked for" in errors
+        assert "Changes of crm.item.list cannot be polled; trying again" in errors
         assert "The portal's events cannot be fetched" in errors
 
 
