@@ -7,7 +7,7 @@ PYTEST := $(VENV_PYTHON) -m pytest -n logical --maxprocesses 8 --dist loadfile -
 MAKEFLAGS += --no-print-directory
 
 # The rooms that know no Airflow. The other tests wait a lot, and those that take longest come first.
-CORE := $(addprefix tests/,crm/ export/ files/ rest/ sandbox/ sync/)
+CORE := $(addprefix tests/,crm/ export/ files/ rest/ runs/ sandbox/ sync/)
 LONGEST := $(addprefix tests/,canary/ faults/ operators/ triggers/ clients/ hooks/)
 SHELL_TESTS := $(LONGEST) $(filter-out $(CORE) $(LONGEST) %__/,$(wildcard tests/*/)) $(wildcard tests/test_*.py) \
 	tests/export/test_object_store.py
@@ -27,8 +27,8 @@ test: setup  ## Run the fast tests; to choose some: make test ARGS="tests/crm -k
 
 .PHONY: test-all
 test-all: setup  ## Run all tests except those in a browser: the core without Airflow, the others with real servers
-	@$(VENV_PYTHON) scripts/debian.py openssl psql redis-server mariadbd mariadb_config pkg-config cc
-	@$(VENV_PYTHON) -m uv pip install --quiet --python $(VENV_PYTHON) -r scripts/mysql.txt
+	@$(VENV_PYTHON) scripts/debian.py openssl psql mariadbd mariadb_config pkg-config cc redis-server
+	@$(VENV_PYTHON) -m uv pip install --quiet --python $(VENV_PYTHON) -r scripts/databases.txt
 ifdef ARGS
 	@$(PYTEST) -m "not ui" $(ARGS)
 else
@@ -50,10 +50,12 @@ matrix: setup  ## Run the tests that use Airflow on every supported version; one
 	@$(VENV_PYTHON) scripts/matrix.py $(addprefix --line=,$(LINE)) $(ARGS)
 
 .PHONY: lint
-lint: setup  ## Check style and types
+lint: setup  ## Check style, types and the workflows
 	$(VENV_PYTHON) -m ruff check
 	$(VENV_PYTHON) -m ruff format --check
 	$(VENV_PYTHON) -m mypy
+	$(VENV_PYTHON) -m mypy scripts
+	$(if $(wildcard .github),.venv/bin/zizmor --offline --no-progress --quiet .github)
 
 .PHONY: airflow
 airflow: setup  ## Start Airflow's web interface with the sandbox portal and the example DAGs

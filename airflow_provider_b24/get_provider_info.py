@@ -189,6 +189,17 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "/var/lib/airflow/bitrix24",
                         "default": None,
                     },
+                    "scratch_path": {
+                        "description": "Folder, a path or a URL on any storage that Airflow can open, in "
+                        "which exports and loads keep the rows they have read until they have all of them. "
+                        "With one that all workers reach, any of them resumes a load. Default: a folder "
+                        "_bitrix24 beside the output of an export, and a folder of the user on the worker's "
+                        "disk for loads.",
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://aws_default@my-bucket/scratch",
+                        "default": None,
+                    },
                     "pacing_redis_url": {
                         "description": "URL of a Redis server to use instead, for workers on several "
                         "machines behind one IP address (requires the extra 'redis').",

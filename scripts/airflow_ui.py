@@ -30,7 +30,8 @@ def main() -> None:
     home = make_home("ui")
     log = home / "airflow.log"
     port = choose_port(options.port)
-    environment = make_environment(home) | ui_settings(home, port)
+    address = f"http://localhost:{port}{options.path}"
+    environment = make_environment(home) | ui_settings(home, address, port)
     airflow = None
     try:
         with PortalServer(seeded_portal()) as server:
@@ -41,8 +42,7 @@ def main() -> None:
                 run_airflow("connections", "add", *connection, environment=environment, log=log)
             with step("airflow standalone"):
                 airflow = start_airflow(environment, log)
-                wait_until_healthy(airflow, port, log)
-            address = f"http://localhost:{port}"
+                wait_until_healthy(airflow, address, log)
             if options.ready_file:
                 ready = {
                     "airflow": address,
@@ -72,6 +72,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--port", type=int, help=f"0 takes a free port; default: {PORT}, or a free port if taken"
     )
+    parser.add_argument("--path", default="", help="serve Airflow below this path, e.g. /airflow")
     parser.add_argument("--ready-file", type=Path, help="write addresses and login to this file when ready")
     return parser.parse_args()
 
@@ -84,7 +85,7 @@ def choose_port(wanted: int | None) -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return probe.getsockname()[1]
+            return int(probe.getsockname()[1])
     sys.exit(f"Failed: port {wanted} is in use")
 
 
@@ -94,17 +95,17 @@ def connection_json(server: PortalServer) -> str:
     return server.connection_json(**defaults | {"allow_http": True, "plan": "none"})
 
 
-def ui_settings(home: Path, port: int) -> dict[str, str]:
+def ui_settings(home: Path, address: str, port: int) -> dict[str, str]:
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps({USER: PASSWORD}))
     return {
-        "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",
+        "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__BITRIX24__REPORT_LOCATIONS": str(home / "files"),  # the examples' directory
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__CORE__PARALLELISM": "2",  # standalone starts this many workers at once
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
@@ -128,14 +129,14 @@ def start_airflow(environment: dict[str, str], log: Path) -> subprocess.Popen[by
         )
 
 
-def wait_until_healthy(airflow: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_until_healthy(airflow: subprocess.Popen[bytes], address: str, log: Path) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if airflow.poll() is not None:
             give_up(f"airflow standalone exited with code {airflow.returncode}", log)
         try:
-            with opener.open(f"http://127.0.0.1:{port}/api/v2/monitor/health", timeout=5) as answer:
+            with opener.open(f"{address}/api/v2/monitor/health", timeout=5) as answer:
                 parts = json.load(answer)
             if all(part["status"] == "healthy" for part in parts.values()):
                 return

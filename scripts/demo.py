@@ -5,7 +5,7 @@ import sys
 
 from local_airflow import ROOT, make_environment, make_home, run_airflow, step
 
-from airflow_provider_b24.sandbox import PortalServer, seeded_portal
+from airflow_provider_b24.sandbox import Portal, PortalServer, seeded_portal
 
 DAG = "example_set_contact_companies"
 CONTACT = 82
@@ -35,7 +35,7 @@ def main() -> None:
             run_airflow("dags", "test", DAG, environment=environment, log=log)
         after = read_companies(portal)
 
-    contact = portal.contact(CONTACT)
+    contact = portal.contact(CONTACT) or {}
     print(f"\nThe companies of contact {CONTACT}, {contact['NAME']} {contact['LAST_NAME']}")
     print_companies("before", before, portal)
     print_companies("after", after, portal)
@@ -52,14 +52,15 @@ def main() -> None:
     print(f"Done: contact {CONTACT} has exactly the companies of the example in Bitrix24's documentation.")
 
 
-def read_companies(portal):
+def read_companies(portal: Portal) -> list[tuple[int, str, int]]:
     return [(row["COMPANY_ID"], row["IS_PRIMARY"], row["SORT"]) for row in portal.bindings(CONTACT)]
 
 
-def print_companies(when, companies, portal):
+def print_companies(when: str, companies: list[tuple[int, str, int]], portal: Portal) -> None:
     print(f"  {when:8}{'id':>4}  {'company':28} {'primary':8} {'sort':>4}")
     for company, primary, sort in companies:
-        print(f"  {'':8}{company:4}  {portal.company(company)['TITLE']:28} {primary:8} {sort:4}")
+        title = (portal.company(company) or {})["TITLE"]
+        print(f"  {'':8}{company:4}  {title:28} {primary:8} {sort:4}")
     if not companies:
         print(f"  {'':8}none")
 

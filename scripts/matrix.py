@@ -23,27 +23,26 @@ WITHOUT_AIRFLOW = (
     "conformance",
     "crm",
     "files",
+    "runs",
     "sandbox",
     "sync",
-)  # rest stays: Airflow decides the version of requests; and of SQLAlchemy, so tables stay of export
+)  # rest and export stay: Airflow decides the versions of requests and SQLAlchemy
 ABOUT_THIS_PACKAGE = ("benchmarks", "faults")  # slow, and independent of Airflow's version
 TESTS = [
     "tests",
     *(f"--ignore=tests/{room}" for room in WITHOUT_AIRFLOW + ABOUT_THIS_PACKAGE),
-    # Of export, test_load and test_table... stay.
-    *(f"--ignore={file.relative_to(ROOT)}" for file in (ROOT / "tests/export").glob("test_[!lt]*.py")),
 ]
 WORKERS = min(2 * (os.cpu_count() or 1), 8)  # of all lines together; the tests wait a lot
 PYTEST = ["-m", "pytest", "--dist", "loadfile", "--no-loadscope-reorder", "--tb=short"]
 ALL = ["-m", "not ui"]
-QUICK = ["-m", "airflow and not slow and not ui"]
+QUICK = ["-m", "(airflow or sqlalchemy) and not slow and not ui"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--line", action="append", choices=LINES, help="may be repeated; default: all")
     parser.add_argument("--print-lowest", action="store_true", help="print the oldest allowed versions")
-    parser.add_argument("--quick", action="store_true", help="only the fast tests that run Airflow")
+    parser.add_argument("--quick", action="store_true", help="only fast tests of what differs")
     options, arguments = parser.parse_known_args()
     if options.print_lowest:
         print("\n".join(lowest()))
@@ -95,7 +94,7 @@ def make_environment(line: str, output: IO[str] | None) -> Path | None:
     if line == NEWEST:
         environment, requirements = ".venv", "scripts/requirements.txt"
     python = sys.executable if line == NEWEST else find_python()
-    setup = [python, ROOT / "scripts/setup.py", environment, requirements]
+    setup = [python, str(ROOT / "scripts/setup.py"), environment, requirements]
     if subprocess.call(setup, stdout=output, stderr=output):
         return None
     return ROOT / environment / "bin/python"

@@ -3,6 +3,8 @@
 An environment that is up to date is left alone. Only Python's standard library is needed.
 """
 
+from __future__ import annotations
+
 import fcntl
 import hashlib
 import os
@@ -16,14 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 MAIN = ROOT / ".venv"
 
 
-def main(environment, requirements):
+def main(environment_name: str, requirements_name: str) -> None:
     if sys.version_info < (3, 11):
         version = ".".join(map(str, sys.version_info[:3]))
         sys.exit(
             f"Python 3.11 or newer is required, but {sys.executable} is {version}.\n"
             "To use another one: make PYTHON=python3.12 demo"
         )
-    environment, requirements = (ROOT / environment).resolve(), ROOT / requirements
+    environment, requirements = (ROOT / environment_name).resolve(), ROOT / requirements_name
     fcntl.flock(
         os.open(ROOT / "scripts", os.O_RDONLY), fcntl.LOCK_EX
     )  # several makes may run at the same time
@@ -40,20 +42,20 @@ def main(environment, requirements):
     stamp.write_text(wanted)
 
 
-def fingerprint(environment, requirements):
+def fingerprint(environment: Path, requirements: Path) -> str:
     """Identify what the environment depends on: requirements, metadata, Python and its own path."""
     metadata = (ROOT / "pyproject.toml").read_text().partition("\n[tool.")[0]
     content = requirements.read_text() + metadata
     return f"{hashlib.sha256(content.encode()).hexdigest()} {sys.version} {environment}"
 
 
-def install(environment, requirements, log):
+def install(environment: Path, requirements: Path, log: Path) -> None:
     started = time.monotonic()
     name, version = environment.relative_to(ROOT), sys.version.split()[0]
     say(f"Creating {name} with Python {version}; this happens once and takes up to a minute")
     log.unlink(missing_ok=True)
     installer = MAIN / "bin" / "python"  # installs into the other environments too
-    compile_bytecode = []
+    compile_bytecode: list[str | Path] = []
     if environment == MAIN or not installer.exists():
         installer = environment / "bin" / "python"
         compile_bytecode = ["--compile-bytecode"]  # otherwise many processes at once would do it
@@ -61,29 +63,40 @@ def install(environment, requirements, log):
     else:
         run([sys.executable, "-m", "venv", "--clear", "--without-pip", environment], log)
     python = environment / "bin" / "python"
-    uv = [installer, "-m", "uv", "pip", "install", "--python", python]
-    pip = [installer, "-m", "pip", "--python", python, "install"]
+    uv: list[str | Path] = [installer, "-m", "uv", "pip", "install", "--python", python]
+    pip: list[str | Path] = [installer, "-m", "pip", "--python", python, "install"]
     say(f"  installing {requirements.read_text().count('==')} packages from {requirements.relative_to(ROOT)}")
     try:
         if installer == python:
-            pins = (ROOT / "scripts/requirements.txt").read_text()
-            run([*pip, re.search(r"^uv==\S+", pins, re.MULTILINE).group()], log)
-        run([*uv, *compile_bytecode, "-r", requirements], log)
+            run([*pip, "-r", write_pin_of_uv(environment)], log)
+        run([*uv, *compile_bytecode, "--require-hashes", "-r", requirements], log)
     except subprocess.CalledProcessError:
         say("  uv failed; trying pip, which takes a few minutes")
-        run([*pip, "-r", requirements], log)
+        # The file has all of them. With hashes, older pips refuse what a package requires with an extra.
+        run([*pip, "--no-deps", "-r", requirements], log)
     say("  installing this package")
     run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT], log)
     say(f"  done in {time.monotonic() - started:.0f} s")
 
 
-def run(command, log):
+def write_pin_of_uv(environment: Path) -> Path:
+    """Write the pin of uv, with its hashes, to a file of its own and return the file."""
+    pins = (ROOT / "scripts/requirements.txt").read_text()
+    pin = re.search(r"^uv==\S+(?: \\\n +--hash=\S+)+", pins, re.MULTILINE)
+    if pin is None:
+        sys.exit("scripts/requirements.txt has no pin of uv with its hashes: run scripts/pin")
+    file = environment / "uv.txt"
+    file.write_text(f"{pin[0]}\n")
+    return file
+
+
+def run(command: list[str | Path], log: Path) -> None:
     with log.open("a") as output:
         print("$", *command, file=output, flush=True)
         subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=True)
 
 
-def say(line):
+def say(line: str) -> None:
     print(line, flush=True)
 
 

@@ -62,8 +62,9 @@ def write_bill() -> int:
 
 
 def pins(path: Path) -> list[str]:
-    """The pinned packages of a requirements file."""
-    return [line for line in path.read_text().splitlines() if "==" in line and not line.startswith("#")]
+    """The pinned packages of a requirements file, without their hashes."""
+    lines = [line.removesuffix("\\").rstrip() for line in path.read_text().splitlines()]
+    return [line for line in lines if "==" in line and not line.startswith("#")]
 
 
 def project(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from airflow_provider_b24.cli import authorize, definition, events
+from airflow_provider_b24.cli import authorize, clean, definition, events
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,6 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for flags, facts in definition.AUTHORIZE_ARGUMENTS:
         command.add_argument(*flags, **facts)
     command.set_defaults(run=authorize.run)
+    command = commands.add_parser(
+        "clean",
+        help=definition.CLEAN_HELP,
+        description=definition.CLEAN_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for flags, facts in definition.CLEAN_ARGUMENTS:
+        command.add_argument(*flags, **facts)
+    command.set_defaults(run=clean.run)
     group = commands.add_parser("events", help=definition.EVENTS_HELP)
     actions = group.add_subparsers(required=True, metavar="COMMAND")
     for name, (text, known) in definition.EVENTS_COMMANDS.items():

@@ -48,6 +48,19 @@ AUTHORIZE_ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     ),
 )
 
+CLEAN_HELP = "Delete rows that exports and loads which were given up have left"
+CLEAN_DESCRIPTION = """\
+Looks in the folder of the setting [bitrix24] scratch_path (or, without it, in the folder for loads on this
+machine) and in the folder _bitrix24 of each folder that is named. Choose a time that is longer than any
+retry_delay: what a task that may still be retried has kept is deleted, too, if it is older.
+"""
+CLEAN_ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (("path",), {"nargs": "*", "help": "folder into which exports write, a path or a URL"}),
+    (
+        ("--older-than",),
+        {"default": "7d", "help": "how long ago it was written last, in hours or days; default: 7d"},
+    ),
+)
 
 EVENTS_HELP = "Choose which changes the portal queues for Bitrix24EventTrigger"
 EVENTS_DESCRIPTION = """\
@@ -80,6 +93,13 @@ def get_bitrix24_cli_commands() -> list[Any]:
         func=lazy_load_command("airflow_provider_b24.cli.authorize.run"),
         args=[Arg(flags, **facts) for flags, facts in AUTHORIZE_ARGUMENTS],  # type: ignore[no-untyped-call]
     )
+    clean = ActionCommand(
+        name="clean",
+        help=CLEAN_HELP,
+        description=CLEAN_DESCRIPTION,
+        func=lazy_load_command("airflow_provider_b24.cli.clean.run"),
+        args=[Arg(flags, **facts) for flags, facts in CLEAN_ARGUMENTS],  # type: ignore[no-untyped-call]
+    )
     events = [
         ActionCommand(
             name=name,
@@ -90,5 +110,5 @@ def get_bitrix24_cli_commands() -> list[Any]:
         )
         for name, (text, arguments) in EVENTS_COMMANDS.items()
     ]
-    commands = [authorize, GroupCommand(name="events", help=EVENTS_HELP, subcommands=events)]
+    commands = [authorize, clean, GroupCommand(name="events", help=EVENTS_HELP, subcommands=events)]
     return [GroupCommand(name="bitrix24", help="Commands of the Bitrix24 provider", subcommands=commands)]

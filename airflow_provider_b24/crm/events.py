@@ -7,13 +7,17 @@ https://apidocs.bitrix24.com/api-reference/events/offline-events.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from airflow_provider_b24.crm.values import whole_number
 from airflow_provider_b24.errors import Bitrix24ApiError, Bitrix24InputError
-from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.rest.calls import Call, shown
 
 MOST_RESERVED = 50  # rows of one kind that one request reserves
+# Objects that hold the id of the record: in most events, and in those of tasks after and before the change.
+_FIELDS = ("FIELDS", "FIELDS_AFTER", "FIELDS_BEFORE")
+_QUEUE = "event.offline.get"
 _NAME = re.compile(r"ON[A-Z0-9_]+")
 
 
@@ -26,7 +30,7 @@ class OfflineEvent(NamedTuple):
     :ivar message_id: the row's key, a hash of the event's name and data.
     :ivar process_id: under which it is reserved.
     :ivar time: of the latest change, ISO 8601 as the portal writes it.
-    :ivar data: as the portal sends it, e.g. ``{"FIELDS": {"ID": "82"}}``.
+    :ivar data: as the portal sends it, e.g. ``{"FIELDS": {"ID": "82"}}``; ``False`` if it sends none.
     :ivar user_id: who changed it; None if nobody did, or the portal does not say.
     """
 
@@ -49,16 +53,34 @@ class OfflineEvent(NamedTuple):
 
         ``key`` is the same if the event is handed over again.
         """
-        fields = self.data.get("FIELDS") if isinstance(self.data, Mapping) else None
-        record_id = str(fields.get("ID")) if isinstance(fields, Mapping) else ""
         return {
             "event": self.name,
-            "id": int(record_id) if record_id.isdecimal() else None,
+            "id": record_id(self.data),
             "time": self.time,
             "user_id": self.user_id,
             "data": self.data,
             "key": self.key,
         }
+
+
+def record_id(data: Any) -> int | None:
+    """
+    Return the id of the record that an event is about; None if the event names none, as those of calls do.
+
+    :param data: the event's data. The id is in ``FIELDS.ID``, in ``FIELDS_AFTER.ID`` or ``FIELDS_BEFORE.ID``
+        (tasks), or in ``ID`` (users), in upper or lower case.
+    """
+    members = _upper(data)
+    for place in (*(_upper(members.get(name)) for name in _FIELDS), members):
+        number = whole_number(place.get("ID"))
+        if number is not None and number > 0:
+            return number
+    return None
+
+
+def _upper(value: Any) -> dict[str, Any]:
+    """Return the members of an object by their names in upper case; none if it is no object."""
+    return {str(name).upper(): member for name, member in value.items()} if isinstance(value, Mapping) else {}
 
 
 def event_name(name: Any) -> str:
@@ -95,7 +117,7 @@ def reserve(name: str) -> Call:
     lacks it. Whoever reserves looks for it with ``list_reserved``.
     """
     params = {"filter": {"=EVENT_NAME": name}, "order": {"ID": "ASC"}, "limit": MOST_RESERVED, "clear": 0}
-    return Call("event.offline.get", params)
+    return Call(_QUEUE, params)
 
 
 def list_reserved(name: str) -> Call:
@@ -119,36 +141,58 @@ def unbind(name: str) -> Call:
     return Call("event.unbind", {"event": name, "event_type": "offline"})
 
 
-def parse_reserved(result: Any) -> list[OfflineEvent]:
+def parse_reserved(result: Any) -> Iterator[OfflineEvent | Bitrix24ApiError]:
     """
-    Return the events of an answer to ``reserve``.
+    Yield the events of an answer to ``reserve``; an error for a row that is not one.
 
     :raises Bitrix24ApiError: it is not such an answer.
     """
-    if not isinstance(result, Mapping) or not isinstance(result.get("events"), list):
-        raise Bitrix24ApiError("the answer contains no list of events", method="event.offline.get")
-    return [parse_event(row, result.get("process_id")) for row in result["events"]]
+    rows = result.get("events", "") if isinstance(result, Mapping) else ""
+    if rows is None or rows is False:  # how PHP may write that there are none
+        rows = []
+    if isinstance(rows, Mapping):  # a list whose keys have gaps
+        rows = list(rows.values())
+    if not isinstance(rows, list):
+        raise Bitrix24ApiError("the answer contains no list of events", method=_QUEUE)
+    return parse_events(rows, result.get("process_id"))
 
 
-def parse_event(row: Any, process_id: Any = None) -> OfflineEvent:
+def parse_events(rows: Iterable[Any], process_id: Any = None) -> Iterator[OfflineEvent | Bitrix24ApiError]:
     """
-    Return one row of the queue.
+    Yield the rows of the queue as events; an error for each row that is not one.
 
-    :param process_id: None: the row names it.
-    :raises Bitrix24ApiError: it is not such a row.
+    One row that cannot be read must not hold back the others, which are reserved already.
+
+    :param process_id: None: the rows name it.
     """
-    try:
-        more = row.get("EVENT_ADDITIONAL")
-        user = str(more.get("user_id")) if isinstance(more, Mapping) else ""
-        return OfflineEvent(
-            name=str(row["EVENT_NAME"]).upper(),
-            row_id=str(row["ID"]),
-            message_id=str(row["MESSAGE_ID"]),
-            process_id=str(process_id or row["PROCESS_ID"]),
-            time=str(row["TIMESTAMP_X"]),
-            data=row.get("EVENT_DATA"),
-            user_id=int(user) if user.isdecimal() and user != "0" else None,
-        )
-    except (AttributeError, LookupError, TypeError):
-        text = "the answer contains a row that is not an event"
-        raise Bitrix24ApiError(text, method="event.offline.get") from None
+    for row in rows:
+        try:
+            yield _event(row, process_id)
+        except Bitrix24ApiError as error:
+            yield error
+
+
+def _event(row: Any, process_id: Any) -> OfflineEvent:
+    if not isinstance(row, Mapping):
+        raise Bitrix24ApiError(f"a row of the queue is not an event: {shown(row)}", method=_QUEUE)
+    number = whole_number(row.get("ID"))
+    process = process_id or row.get("PROCESS_ID")
+    for name, value in (
+        ("ID", number),
+        *((name, row.get(name)) for name in ("EVENT_NAME", "MESSAGE_ID")),
+        ("PROCESS_ID", process),
+    ):
+        if not value or not isinstance(value, str | int):
+            raise Bitrix24ApiError(
+                f"row {shown(row.get('ID'))} of the queue is not an event: it has no {name}", method=_QUEUE
+            )
+    user = whole_number(_upper(row.get("EVENT_ADDITIONAL")).get("USER_ID"))
+    return OfflineEvent(
+        name=str(row["EVENT_NAME"]).upper(),
+        row_id=str(number),
+        message_id=str(row["MESSAGE_ID"]),
+        process_id=str(process),
+        time=str(row.get("TIMESTAMP_X") or ""),
+        data=row.get("EVENT_DATA"),
+        user_id=user if user is not None and user > 0 else None,
+    )

@@ -1,5 +1,5 @@
 """
-Reads the values people have: numbers of databases and data frames, flags, and all of these as text.
+Parses user input: numbers of databases and data frames, flags, and all of these as text.
 
 Numbers are recognized by their value, not by their class. Text counts because a Jinja template renders text
 unless the DAG sets ``render_template_as_native_obj``.

@@ -1,34 +1,15 @@
-"""The columns of an export: their names and types, from the portal's description of the fields."""
+"""The columns of an export: promised before the first row, and names that occur in rows beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, get_args
 
-from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
+from airflow_provider_b24.crm.fields import Description, Field, Type, camel, is_user_field, parameter
+from airflow_provider_b24.errors import Bitrix24InputError
 
-Type = Literal["string", "integer", "number", "boolean", "date", "datetime", "json"]
-
-# https://apidocs.bitrix24.com/api-reference/crm/data-types.html
-_TYPES: dict[str, Type] = {
-    **dict.fromkeys(("double", "float", "number"), "number"),
-    **dict.fromkeys(("boolean", "char"), "boolean"),
-    **dict.fromkeys(("date", "datetime"), "datetime"),
-    **dict.fromkeys(("crm_multifield", "file", "product_file", "object", "array"), "json"),
-    **dict.fromkeys(
-        (
-            *("integer", "int", "user", "employee", "enumeration", "iblock_section", "iblock_element"),
-            *("crm_company", "crm_contact", "crm_lead", "crm_deal", "crm_quote", "crm_category"),
-        ),
-        "integer",
-    ),
-    "date": "date",
-}
-# The older CRM methods leave these out of a row that has no value there, files only after they were removed.
-# https://apidocs.bitrix24.com/api-reference/crm/contacts/crm-contact-get.html
-_LEFT_OUT = {"crm_multifield", "file", "product_file", "webdav", "diskfile", "attached_diskfile"}
-_FLAGS = {"Y": True, "N": False, "1": True, "0": False, "true": True, "false": False}
+__all__ = ["Column", "Type", "all_columns", "parse_types", "promised_columns", "selected", "sources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,75 +20,85 @@ class Column:
     :param name: the field's name in the rows.
     :param type: what its values are; ``json`` for lists and objects.
     :param title: what the portal calls the field.
+    :param decimals: digits after the point of a number, if the portal tells them.
+    :param keeps_false: whether ``false`` is a value of a text that nobody promised. Elsewhere it is PHP's way
+        to write that there is none.
+    :param is_missing: whether the portal no longer has the field: every value is None, whatever its type was.
     """
 
     name: str
     type: Type = "string"
     title: str = ""
-
-
-def parse_fields(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Column]:
-    """Return the columns for fields that a ``*.fields`` method describes, by name."""
-    return {
-        name: Column(name, _type_of(field), str(field.get("formLabel") or field.get("title") or ""))
-        for name, field in fields.items()
-    }
-
-
-def _type_of(field: Mapping[str, Any]) -> Type:
-    if field.get("isMultiple"):
-        return "json"
-    return _TYPES.get(str(field["type"]).lower(), "string")
+    decimals: int | None = None
+    keeps_false: bool = False
+    is_missing: bool = False
 
 
 def selected(params: Mapping[str, Any]) -> Any:
     """Return ``select`` of a list's parameters, whatever its case; None if there is none."""
-    return next((value for name, value in params.items() if str(name).lower() == "select"), None)
+    return parameter(params, "select")
 
 
-def left_out(fields: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]) -> list[str]:
+def promised_columns(description: Description, params: Mapping[str, Any]) -> list[Column]:
     """
-    Return the names of the selected fields that only those rows have that hold a value there.
+    Return the columns that an export has in every run, whatever its rows hold.
 
-    :param fields: the fields as the portal describes them.
-    :param params: the parameters of the list.
+    These are the fields that ``select`` asks for: those that it names, in its order, and those that its
+    patterns mean, in the portal's.
     """
-    select = selected(params) or ("*",)
+    known = description.fields
     return [
-        name
-        for name, field in fields.items()
-        if (kind := str(field["type"]).lower()) in _LEFT_OUT
-        and (name in select or (kind != "crm_multifield" and _star(name) in select))
+        _column(one, is_missing=description.is_complete and one.name not in known)
+        for one in description.chosen(selected(params))
     ]
 
 
-def _star(name: str) -> str:
-    return "UF_*" if name.startswith("UF_") else "*"
+def _column(one: Field, is_missing: bool = False) -> Column:
+    return Column(one.name, one.type, one.title, one.decimals, _keeps_false(one), is_missing)
 
 
-def find_columns(
-    rows: Iterable[Mapping[str, Any]],
-    known: Mapping[str, Column],
-    types: Mapping[str, Type],
-    left_out: Iterable[str] = (),
+def _keeps_false(one: Field) -> bool:
+    """Whether ``false`` may be a flag's value: in a field that no one describes and no user added."""
+    return one.type == "string" and not one.kind and not is_user_field(one.name)
+
+
+def all_columns(
+    promised: Sequence[Column], seen: Iterable[str], types: Mapping[str, Type], ignored: str = ""
 ) -> list[Column]:
     """
-    Return the columns of rows, in the order of their fields.
+    Return the columns of an export that has read all its rows.
 
-    :param rows: the first rows; all fields that occur in them are columns.
-    :param known: columns that the portal describes. Others have the type of the first value found.
+    :param promised: the columns it has in every run.
+    :param seen: the names in its rows, in the order in which they occurred first.
     :param types: types that the caller wants instead.
-    :param left_out: fields that are columns even if they do not occur in the first rows.
+    :param ignored: a name that is no column: the id that only the reader asked for.
     """
-    values: dict[str, Any] = {}
-    for row in rows:
-        for name, value in row.items():
-            if values.get(name) is None:
-                values[name] = value
-    for name in left_out:
-        values.setdefault(name, None)
-    found = [known.get(name) or Column(name, _type_of_value(value)) for name, value in values.items()]
-    return [Column(one.name, types.get(one.name, one.type), one.title) for one in found]
+    seen = [name for name in seen if name != ignored]
+    known = {one.name for one in promised}
+    missing = known.difference(seen)
+    other_spelling = {other for name in missing for other in spellings(name)}
+    found = [replace(one, is_missing=one.is_missing and one.name in missing) for one in promised]
+    for name in seen:
+        if name not in known and name not in other_spelling:
+            found.append(Column(name, keeps_false=not is_user_field(name)))
+    return [replace(one, type=types.get(one.name, one.type)) for one in found if one.name != ignored]
+
+
+def sources(columns: Sequence[Column], seen: Iterable[str]) -> dict[str, str]:
+    """Return the name in the rows of each column that they spell otherwise: ``deal_id`` for ``DEAL_ID``."""
+    names = set(seen)
+    return {
+        one.name: other
+        for one in columns
+        if one.name not in names
+        for other in spellings(one.name)
+        if other in names
+    }
+
+
+def spellings(name: str) -> list[str]:
+    """Return how else a method may spell a field in its rows."""
+    return [other for other in dict.fromkeys((name.lower(), camel(name))) if other != name]
 
 
 def parse_types(types: Mapping[str, Any] | None) -> dict[str, Type]:
@@ -122,79 +113,3 @@ def parse_types(types: Mapping[str, Any] | None) -> dict[str, Type]:
                 f"types[{name!r}] must be one of {', '.join(get_args(Type))}, got {type_!r:.40}"
             )
     return dict(types or {})
-
-
-def _type_of_value(value: Any) -> Type:
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
-    return "json" if isinstance(value, list | Mapping) else "string"
-
-
-class Converter:
-    """
-    Gives values the type of their column: the portal writes many numbers as text, and flags as Y and N.
-
-    Dates and times stay ISO 8601 text with the portal's offset. An empty text in a column of numbers or of
-    flags is no value.
-
-    :param columns: the columns of the rows.
-    """
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._casts: list[tuple[str, type, Callable[[str], Any], Callable[[Any], Any]]] = []
-        for column in columns:
-            if column.type in _CASTS:
-                self._casts.append((column.name, *_CASTS[column.type]))
-
-    def convert(self, rows: Iterable[dict[str, Any]]) -> None:
-        """
-        Convert the values of rows in place.
-
-        :raises Bitrix24Error: a value does not fit its column.
-        """
-        for name, kind, of_text, of_other in self._casts:
-            value: Any = None
-            try:
-                for row in rows:
-                    value = row.get(name)
-                    if type(value) is str:
-                        row[name] = of_text(value) if value else None
-                    elif type(value) is not kind and value is not None:
-                        row[name] = of_other(value)
-            except (TypeError, ValueError, KeyError, OverflowError):
-                raise _misfit(name, kind, value) from None
-
-
-def _to_int(value: Any) -> int | None:
-    if value is False:  # PHP's way to say that there is none
-        return None
-    number = int(value)
-    if number != value:
-        raise ValueError
-    return number
-
-
-def _to_float(value: Any) -> float | None:
-    return None if value is False else float(value)
-
-
-def _to_bool(value: Any) -> bool:
-    return _FLAGS[str(value)]
-
-
-_CASTS: dict[Type, tuple[type, Callable[[str], Any], Callable[[Any], Any]]] = {
-    "integer": (int, int, _to_int),
-    "number": (float, float, _to_float),
-    "boolean": (bool, _to_bool, _to_bool),
-}
-
-
-def _misfit(name: str, kind: type, value: Any) -> Bitrix24Error:
-    return Bitrix24Error(
-        f"a value of column {name} is {type(value).__name__} and cannot be read as {kind.__name__}",
-        advice=f"Export the column as text with types={{{name!r}: 'string'}}.",
-    )

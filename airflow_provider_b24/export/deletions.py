@@ -2,26 +2,78 @@
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 import itertools
 import json
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any, BinaryIO
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
-from airflow_provider_b24.export.formats import find_format
-from airflow_provider_b24.export.job import ExportOptions, export_list, forget
-from airflow_provider_b24.export.publish import read_ids
+from airflow_provider_b24.export.reading import Keeping, ListReader, SavedList
+from airflow_provider_b24.export.scratch import placed
 from airflow_provider_b24.files.paths import StoragePath
-from airflow_provider_b24.files.writer import json_line, whole_file
+from airflow_provider_b24.files.writer import json_line
+from airflow_provider_b24.rest.calls import shown
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.lists import list_method
 from airflow_provider_b24.rest.paging import is_read_by_id
 
+FEW = 20  # rows that may be deleted by default, however few there were
 _HEADER = b"# ids of an export "
+
+MaxDeleted = float | int | None
+
+
+def check_max_deleted(deleted: int, before: int, max_deleted: MaxDeleted, now: int | None = None) -> None:
+    """
+    Check that not too many rows are about to count as deleted.
+
+    :param deleted: how many rows are about to be deleted.
+    :param before: how many there were.
+    :param max_deleted: how many may be: a number, a share (a float up to 1.0), or None for half of what there
+        was, or 20 if that is more.
+    :param now: how many rows the list has, if that is known. Only 1.0 lets an answer without any row
+        delete everything.
+    :raises Bitrix24InputError: ``max_deleted`` is neither.
+    :raises Bitrix24Error: they are too many; nothing may be deleted.
+    """
+    parse_max_deleted(max_deleted)
+    if not deleted:
+        return
+    is_empty = deleted >= before if now is None else now == 0
+    if is_empty and not (isinstance(max_deleted, float) and max_deleted == 1.0):
+        raise Bitrix24Error(
+            f"all {before:,} rows are no longer in the list: nothing was deleted",
+            advice="Check the filter, and that the connection's user may still read these records. "
+            "If they are really gone, run once with max_deleted=1.0.",
+        )
+    if max_deleted is None:
+        most: float = max(before / 2, FEW)
+    else:
+        most = max_deleted * before if isinstance(max_deleted, float) else max_deleted
+    if deleted > most:
+        raise Bitrix24Error(
+            f"{deleted:,} of {before:,} rows are no longer in the list, more than the {int(most):,} that "
+            "max_deleted allows: nothing was deleted",
+            advice="Check the filter, and that the connection's user may still read these records. "
+            f"If they are really gone, run once with max_deleted={deleted}.",
+        )
+
+
+def parse_max_deleted(value: Any) -> MaxDeleted:
+    """
+    Return how many rows may be deleted at most.
+
+    :raises Bitrix24InputError: it is neither a number nor a share.
+    """
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    if isinstance(value, float) and 0.0 <= value <= 1.0:
+        return value
+    raise Bitrix24InputError(
+        f"max_deleted must be a number of rows, or a share between 0.0 and 1.0, got {shown(value)}"
+    )
 
 
 def find_deleted(
@@ -33,12 +85,13 @@ def find_deleted(
     log: Callable[[str], None],
     exported: Iterable[int] = (),
     owner: str = "",
+    max_deleted: MaxDeleted = None,
+    scratch: StoragePath | None = None,
 ) -> int:
     """
     Write the ids of rows that are no longer in a list; return their number.
 
-    All lists of ids are sorted, so memory does not grow with them. The ids of now are an export of their own
-    beside ``ids_path``, so a later try resumes it.
+    All lists of ids are sorted, so memory does not grow with them. A later try resumes reading those of now.
 
     :param client: the client of the portal.
     :param method: name of a list method that is read by id.
@@ -46,84 +99,99 @@ def find_deleted(
     :param ids_path: the ids of the last time, one a line, not compressed; afterwards those of now.
     :param deleted_path: JSON lines with the id of each deleted row.
     :param log: takes one line about the progress.
-    :param exported: ids of rows that were exported just now. One that was created since the last time and is
-        deleted by now is in no other list.
+    :param exported: ids that were exported just now, ascending: one of a row that is already deleted again is
+        in no other list.
     :param owner: shared by the tries of one export: what an earlier one found, a later one keeps.
-    :raises Bitrix24InputError: the list is not read by id, or a file cannot be read or written.
-    :raises Bitrix24Error: the list cannot be read completely; the files are as they were.
+    :param max_deleted: see ``check_max_deleted``.
+    :param scratch: the folder of the pieces; None: ``_bitrix24`` beside ``ids_path``.
+    :raises Bitrix24Error: the list is not read by id, cannot be read completely, or misses too many rows; the
+        files are as they were.
     """
     given = {name: value for name, value in (params or {}).items() if str(name).lower() != "select"}
     if not is_read_by_id(method, given):
         raise Bitrix24InputError("deletions are found only in lists that are read by id", method=method)
+    parse_max_deleted(max_deleted)
     field = list_method(method).key[0]
     last_owner = _owner_of(ids_path)
     is_later_try = bool(owner) and last_owner == owner
     found = [int(row[field]) for row in _read_rows(deleted_path)] if is_later_try else []
-    count = 0
-    with (
-        _ids_of_now(client, method, {**given, "select": [field]}, ids_path, log, owner) as now,
-        ExitStack() as files,
-    ):
-        # Left in the reverse order: the ids of now count only once the deleted ones are written.
-        kept = files.enter_context(whole_file(ids_path))
-        deleted = files.enter_context(whole_file(deleted_path))
-        kept.write(_HEADER + owner.encode() + b"\n")
-        then = heapq.merge(_read_ids(ids_path), exported, found)
-        for gone in missing((one for one, _ in itertools.groupby(then)), _written(now, kept)):
-            deleted.write(json_line({field: gone}))
-            count += 1
+    now = read_ids(client, method, given, Keeping(ids_path, owner, scratch), log)
+    try:
+        count = 0
+        with ExitStack() as files:
+            # Left in the reverse order: the ids of now count only once the deleted ones are written.
+            kept = files.enter_context(placed(ids_path))
+            deleted = files.enter_context(placed(deleted_path))
+            kept.write(_HEADER + owner.encode() + b"\n")
+            then = _Counted(
+                one for one, _ in itertools.groupby(heapq.merge(_read_ids(ids_path), exported, found))
+            )
+            for gone in missing(then, _written(now.ids(field), kept)):
+                deleted.write(json_line({field: gone}))
+                count += 1
+            check_max_deleted(count, then.count, max_deleted, now.rows)
+    except Bitrix24Error as error:
+        if not error.temporary:
+            now.pieces.clear()
+        raise
+    now.pieces.clear()
     return count
 
 
-def exported_ids(method: str, options: ExportOptions, summary: Mapping[str, Any]) -> Iterator[int]:
+def read_ids(
+    client: Client,
+    method: str,
+    params: Mapping[str, Any],
+    keeping: Keeping,
+    log: Callable[[str], None],
+) -> SavedList:
     """
-    Read the ids of an export's rows back from its files; none if they were not exported.
+    Read the ids of a whole list into pieces.
 
-    :param summary: what ``export_list`` returned.
+    :raises Bitrix24Error: the portal does not sort the list by id, so that no row can be told to be deleted.
     """
-    format_ = find_format(options.path.name, options.format)
-    return read_ids(options.path, format_, list_method(method).key[0], summary.get("files"))
-
-
-def check_max_deleted(deleted: int, before: int, max_deleted: float | None) -> None:
-    """
-    Check that not more rows are about to be deleted than is allowed.
-
-    :param deleted: the number of rows to delete.
-    :param before: the number of rows there are.
-    :param max_deleted: the most rows, as a number (``int``) or as a share from 0.0 to 1.0 (``float``); None:
-        half of them, or 20 if that is more. All rows are deleted only with 1.0.
-    :raises Bitrix24InputError: it is not such a number.
-    :raises Bitrix24Error: they are too many.
-    """
-    limit = parse_max_deleted(max_deleted, before)
-    if deleted == 0 or (deleted <= limit and (deleted < before or max_deleted == 1.0)):
-        return
-    allowed = f"{limit:,}" if deleted > limit else "fewer than all"
-    raise Bitrix24Error(
-        f"{deleted:,} of {before:,} rows would be deleted, but at most {allowed} may be. Nothing was deleted",
-        advice="Check the filter and what the connection's user may read: rows without permission are left "
-        "out of a list. If so many are to be deleted, raise max_deleted; 1.0 allows all.",
-    )
-
-
-def parse_max_deleted(max_deleted: float | None, before: int) -> int:
-    """Return the most rows that may be deleted, see ``check_max_deleted``."""
-    if max_deleted is None:
-        return max(before // 2, 20)
-    is_number = isinstance(max_deleted, int | float) and not isinstance(max_deleted, bool)
-    is_share = isinstance(max_deleted, float)
-    if not is_number or max_deleted < 0 or (is_share and not max_deleted <= 1.0):
-        raise Bitrix24InputError(
-            f"max_deleted must be a number of rows or a share from 0.0 to 1.0, got {max_deleted!r:.40}"
+    field = list_method(method).key[0]
+    reader = ListReader(client, method, {**params, "select": [field]}, keeping, log)
+    saved = reader.read(dict)
+    if saved.rows and not saved.by_id:
+        saved.pieces.clear()
+        raise Bitrix24Error(
+            "the portal does not sort this list by id, so that rows which were deleted cannot be told from "
+            "rows that were not read",
+            method=method,
+            advice="Leave out ids_path and delete_missing for this list.",
         )
-    return max_deleted if isinstance(max_deleted, int) else int(before * max_deleted)
+    return saved
+
+
+class _Counted:
+    """Numbers, and how many of them were taken."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._numbers = iter(numbers)
+        self.count = 0
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        number = next(self._numbers)
+        self.count += 1
+        return number
 
 
 def missing(old: Iterator[int], new: Iterable[int]) -> Iterator[int]:
-    """Yield what is in the first and not in the second; both are sorted, and the second is read whole."""
+    """
+    Yield what is in the first and not in the second; both ascend, and the second is read whole.
+
+    :raises Bitrix24Error: the second does not ascend.
+    """
     one = next(old, None)
+    last: int | None = None
     for other in new:
+        if last is not None and other <= last:
+            raise Bitrix24Error(f"the ids of the list do not ascend: {other} follows {last}")
+        last = other
         while one is not None and one < other:
             yield one
             one = next(old, None)
@@ -132,30 +200,6 @@ def missing(old: Iterator[int], new: Iterable[int]) -> Iterator[int]:
     if one is not None:
         yield one
         yield from old
-
-
-@contextmanager
-def _ids_of_now(
-    client: Client,
-    method: str,
-    params: Mapping[str, Any],
-    ids_path: StoragePath,
-    log: Callable[[str], None],
-    owner: str,
-) -> Iterator[Iterator[int]]:
-    """Read the ids of a list; those of an owner stay until they are no longer needed."""
-    mark = hashlib.sha256(owner.encode()).hexdigest()[:12] if owner else secrets.token_hex(6)
-    path = ids_path.with_name(f".{ids_path.name}.{mark}.jsonl")
-    options = ExportOptions(path, owner=owner, remember=True)
-    summary = export_list(client, method, params, options, log)
-    is_done = not owner
-    try:
-        yield exported_ids(method, options, summary)
-        is_done = True
-    finally:
-        if is_done:
-            forget(options)
-            path.unlink()
 
 
 def _written(numbers: Iterator[int], file: BinaryIO) -> Iterator[int]:

@@ -1,52 +1,63 @@
-"""How rows are written: JSON lines, CSV, Parquet."""
+"""The kinds of files that rows become: JSON lines, which are the pieces themselves, CSV and Parquet."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, BinaryIO, Protocol
 
-import msgspec
-
-from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
+from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.export.columns import Column
-from airflow_provider_b24.files.writer import json_line
+from airflow_provider_b24.export.texts import cleaned_name
 
 ROW_GROUP = 10_000  # rows of a row group in Parquet
+PRECISION, SCALE = 38, 6  # digits of a number in Parquet, and how many of them are decimals
 
-Rows = Sequence[Mapping[str, Any]]
+Values = Sequence[Sequence[Any]]  # of each column, for the same rows
 
 
-class RowWriter(Protocol):
-    """Writes rows into an open file."""
+class UnfitValueError(ValueError):
+    """
+    A value that a file cannot hold.
 
-    def write(self, rows: Rows) -> None:
-        """Append rows."""
+    :param column: the column's position.
+    :param row: the row's position among those that were given.
+    :param why: what is wrong with the value, a clause.
+    """
+
+    def __init__(self, column: int, row: int, why: str) -> None:
+        super().__init__(why)
+        self.column, self.row, self.why = column, row, why
+
+
+class TableWriter(Protocol):
+    """Writes values of columns into an open file."""
+
+    def write(self, values: Values) -> None:
+        """Append rows, as ``values.Converter`` returns them; raises ``UnfitValueError``."""
 
     def close(self) -> None:
         """Write what is still to be written; the file stays open."""
 
 
-class Format(Protocol):
-    """One kind of file, for rows of given columns."""
+class TableFormat(Protocol):
+    """
+    One kind of file with columns.
 
-    def writer(self, file: BinaryIO, columns: Sequence[Column]) -> RowWriter:
+    :ivar is_typed: whether the file has types, so that texts, whole numbers and times must fit into theirs.
+    """
+
+    is_typed: bool
+
+    def writer(self, file: BinaryIO, columns: Sequence[Column]) -> TableWriter:
         """Return what writes a whole file."""
 
-    def join(self, pieces: Iterable[BinaryIO], file: BinaryIO, columns: Sequence[Column]) -> None:
-        """Write one file with the rows of several."""
 
-    def values(self, file: BinaryIO, name: str) -> Iterator[Any]:
-        """Read one column back; None, or nothing, where it is missing."""
-
-
-def find_format(name: str, format: str | None = None) -> Format:  # noqa: A002 - the public argument's name
+def find_format(name: str, format: str | None = None) -> TableFormat | None:  # noqa: A002 - the public name
     """
-    Return the format of a file.
+    Return the format of a file; None for JSON lines.
 
     :param name: the file's name; ``.gz`` at its end does not count.
     :param format: ``jsonl``, ``csv`` or ``parquet``; None: what the name says.
@@ -55,7 +66,7 @@ def find_format(name: str, format: str | None = None) -> Format:  # noqa: A002 -
     suffix = name.removesuffix(".gz").rpartition(".")[2].lower()
     wanted = suffix if format is None else format
     if wanted in ("jsonl", "ndjson"):
-        return JsonLines()
+        return None
     if wanted == "csv":
         return Csv()
     if wanted != "parquet":
@@ -70,107 +81,68 @@ def find_format(name: str, format: str | None = None) -> Format:  # noqa: A002 -
     return Parquet()
 
 
-class JsonLines:
-    """One JSON object per line, with the names and the order of the portal."""
+class Csv:
+    """Comma-separated values with a header; no value is an empty field, lists and objects are JSON text."""
 
-    def writer(self, file: BinaryIO, columns: Sequence[Column]) -> RowWriter:
-        return _JsonWriter(file)
+    is_typed = False
 
-    def join(self, pieces: Iterable[BinaryIO], file: BinaryIO, columns: Sequence[Column]) -> None:
-        for piece in pieces:
-            shutil.copyfileobj(piece, file, 1 << 20)
-
-    def values(self, file: BinaryIO, name: str) -> Iterator[Any]:
-        only = [("value", Any, msgspec.field(name=name, default=None))]
-        decode = msgspec.json.Decoder(msgspec.defstruct("Row", only)).decode
-        for line in file:
-            yield decode(line).value  # type: ignore[attr-defined]  # the struct above
+    def writer(self, file: BinaryIO, columns: Sequence[Column]) -> TableWriter:
+        return _CsvWriter(file, columns)
 
 
-class _JsonWriter:
-    def __init__(self, file: BinaryIO) -> None:
+class _CsvWriter:
+    def __init__(self, file: BinaryIO, columns: Sequence[Column]) -> None:
         self._file = file
-        self._encode = msgspec.json.Encoder().encode_lines
+        self._types = [column.type for column in columns]
+        self._write([[column.name for column in columns]])
 
-    def write(self, rows: Rows) -> None:
-        try:
-            self._file.write(self._encode(rows))
-        except UnicodeEncodeError:  # half a surrogate pair in one of them
-            self._file.writelines(map(json_line, rows))
+    def write(self, values: Values) -> None:
+        written = [_csv_values(one, type_) for one, type_ in zip(values, self._types, strict=True)]
+        self._write(list(zip(*written, strict=True)))
+
+    def _write(self, rows: Sequence[Sequence[Any]]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        written = text.getvalue()
+        if "\r" in written:  # before Python 3.13, it is quoted only where it ends lines
+            written = "".join(map(_quoted_line, rows))
+        self._file.write(written.encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
         pass
 
 
-class Csv:
-    """Comma-separated values with a header; no value is an empty field, lists and objects are JSON text."""
-
-    def writer(self, file: BinaryIO, columns: Sequence[Column]) -> RowWriter:
-        return _CsvWriter(file, columns)
-
-    def join(self, pieces: Iterable[BinaryIO], file: BinaryIO, columns: Sequence[Column]) -> None:
-        for number, piece in enumerate(pieces):
-            if number:
-                _skip_header(piece)
-            shutil.copyfileobj(piece, file, 1 << 20)
-
-    def values(self, file: BinaryIO, name: str) -> Iterator[Any]:
-        reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8", newline=""))
-        for row in reader:
-            yield row.get(name)
+def _quoted_line(row: Sequence[Any]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\r\n").writerow(row)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
-class _CsvWriter:
-    def __init__(self, file: BinaryIO, columns: Sequence[Column]) -> None:
-        self._text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
-        self._names = [column.name for column in columns]
-        self._known = set(self._names)
-        self._csv = csv.writer(self._text, lineterminator="\n")
-        self._csv.writerow(self._names)
-
-    def write(self, rows: Rows) -> None:
-        for row in rows:
-            check_known(row, self._known)
-            self._csv.writerow([_csv_value(row.get(name)) for name in self._names])
-
-    def close(self) -> None:
-        self._text.detach()
+def _csv_values(values: Sequence[Any], type_: str) -> Sequence[Any]:
+    if type_ == "boolean":
+        return [None if value is None else "true" if value else "false" for value in values]
+    if type_ == "number":
+        return [plain_number(value) if type(value) is Decimal else value for value in values]
+    return values
 
 
-def _csv_value(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | Mapping):
-        return json.dumps(value, ensure_ascii=False)
-    return value
-
-
-def _skip_header(piece: BinaryIO) -> None:
-    """Skip the first line; a name in it may be quoted, but holds no line break."""
-    piece.readline()
+def plain_number(value: Decimal) -> str:
+    """Return a number without an exponent."""
+    text = str(value)
+    return f"{value:f}" if "E" in text else text
 
 
 class Parquet:
-    """Apache Parquet: times in UTC with microseconds, lists and objects as JSON text."""
+    """
+    Apache Parquet: times in UTC with microseconds, numbers as decimals, lists and objects as JSON text.
 
-    def writer(self, file: BinaryIO, columns: Sequence[Column]) -> RowWriter:
+    A number that has more decimals than that, according to the portal's description, is text.
+    """
+
+    is_typed = True
+
+    def writer(self, file: BinaryIO, columns: Sequence[Column]) -> TableWriter:
         return _ParquetWriter(file, columns)
-
-    def join(self, pieces: Iterable[BinaryIO], file: BinaryIO, columns: Sequence[Column]) -> None:
-        import pyarrow.parquet as pq
-
-        with pq.ParquetWriter(file, _schema(columns)) as writer:
-            for piece in pieces:
-                for batch in pq.ParquetFile(piece).iter_batches(ROW_GROUP, use_threads=False):
-                    writer.write_batch(batch)
-
-    def values(self, file: BinaryIO, name: str) -> Iterator[Any]:
-        import pyarrow.parquet as pq
-
-        table = pq.ParquetFile(file)
-        if name in table.schema_arrow.names:
-            for batch in table.iter_batches(ROW_GROUP, columns=[name], use_threads=False):
-                yield from batch.column(0).to_pylist()
 
 
 class _ParquetWriter:
@@ -179,21 +151,17 @@ class _ParquetWriter:
     def __init__(self, file: BinaryIO, columns: Sequence[Column]) -> None:
         import pyarrow.parquet as pq
 
-        self._columns = columns
-        self._known = {column.name for column in columns}
         self._schema = _schema(columns)
+        self._numbers_as_text = {index for index, one in enumerate(columns) if _is_number_as_text(one)}
         self._writer = pq.ParquetWriter(file, self._schema)
         self._tables: list[Any] = []
 
-    def write(self, rows: Rows) -> None:
+    def write(self, values: Values) -> None:
         import pyarrow
 
-        for row in rows:
-            check_known(row, self._known)
-        arrays = [
-            pyarrow.array([_parquet_value(row.get(column.name), column) for row in rows], field.type)
-            for column, field in zip(self._columns, self._schema, strict=True)
-        ]
+        if not values:
+            return
+        arrays = [self._array(index, one) for index, one in enumerate(values)]
         self._tables.append(pyarrow.Table.from_arrays(arrays, schema=self._schema))
         if sum(table.num_rows for table in self._tables) >= ROW_GROUP:
             self._flush()
@@ -201,6 +169,22 @@ class _ParquetWriter:
     def close(self) -> None:
         self._flush()
         self._writer.close()
+
+    def _array(self, index: int, values: Sequence[Any]) -> Any:
+        import pyarrow
+
+        if index in self._numbers_as_text:
+            values = [None if value is None else plain_number(value) for value in values]
+        type_ = self._schema.field(index).type
+        try:
+            return pyarrow.array(values, type_)
+        except (pyarrow.ArrowInvalid, OverflowError, ValueError):
+            for row, value in enumerate(values):
+                try:
+                    pyarrow.array([value], type_)
+                except (pyarrow.ArrowInvalid, OverflowError, ValueError):
+                    raise UnfitValueError(index, row, _why(type_)) from None
+            raise
 
     def _flush(self) -> None:
         import pyarrow
@@ -210,6 +194,14 @@ class _ParquetWriter:
             self._tables.clear()
 
 
+def _why(type_: Any) -> str:
+    return f"which does not fit into {type_} of Parquet"
+
+
+def _is_number_as_text(column: Column) -> bool:
+    return column.type == "number" and column.decimals is not None and column.decimals > SCALE
+
+
 def _schema(columns: Sequence[Column]) -> Any:
     import pyarrow
 
@@ -217,52 +209,14 @@ def _schema(columns: Sequence[Column]) -> Any:
         "string": pyarrow.string(),
         "json": pyarrow.string(),
         "integer": pyarrow.int64(),
-        "number": pyarrow.float64(),
+        "number": pyarrow.decimal128(PRECISION, SCALE),
         "boolean": pyarrow.bool_(),
         "date": pyarrow.date32(),
         "datetime": pyarrow.timestamp("us", tz="UTC"),
     }
-    return pyarrow.schema([pyarrow.field(column.name, types[column.type]) for column in columns])
-
-
-def _parquet_value(value: Any, column: Column) -> Any:
-    if value is None:
-        return None
-    if column.type == "json":
-        return json.dumps(value, ensure_ascii=False)
-    if column.type in ("date", "datetime"):
-        return _parse_moment(value, column)
-    if column.type == "string" and not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    return value
-
-
-def _parse_moment(value: Any, column: Column) -> date | None:
-    if value in ("", False):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        if column.type == "date":
-            return moment.date()
-        if moment.tzinfo is not None:
-            return moment
-    except (TypeError, ValueError):
-        pass
-    raise Bitrix24Error(
-        f"a value of column {column.name} is not an ISO 8601 {column.type} with an offset",
-        advice=f"Export the column as text with types={{{column.name!r}: 'string'}}.",
+    return pyarrow.schema(
+        [
+            pyarrow.field(cleaned_name(one.name), types["string" if _is_number_as_text(one) else one.type])
+            for one in columns
+        ]
     )
-
-
-def check_known(row: Mapping[str, Any], known: set[str]) -> None:
-    """
-    Check that a row has no field beyond the columns, which are those of the first rows.
-
-    :raises Bitrix24Error: it has.
-    """
-    if not row.keys() <= known:
-        extra = ", ".join(sorted(row.keys() - known))
-        raise Bitrix24Error(
-            f"a row has fields that the first rows did not have: {extra:.200}",
-            advice="Name the fields in select, or export to JSON lines.",
-        )

@@ -1,41 +1,137 @@
-"""Puts the pieces of an export at its path: joined in one file, or each as a file of its own."""
+"""Puts the rows of an export at its path: joined in one file, or in several, each of which appears whole."""
 
 from __future__ import annotations
 
-import gzip
+import io
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from typing import Any, BinaryIO
 
 from airflow_provider_b24.export.columns import Column
-from airflow_provider_b24.export.formats import Format
-from airflow_provider_b24.export.pieces import Piece, still_there
+from airflow_provider_b24.export.formats import TableFormat, UnfitValueError
+from airflow_provider_b24.export.saved_rows import lines_of
+from airflow_provider_b24.export.scratch import beside, placed, remove_if_empty
+from airflow_provider_b24.export.tabulate import Tabulator
 from airflow_provider_b24.files.paths import StoragePath
 from airflow_provider_b24.files.writer import whole_file
 
+_BLOCK = 1 << 16  # bytes copied at once
+_MOST = 1 << 30  # bytes that the kernel copies at once
 
-def publish(
-    path: StoragePath, format_: Format, chain: Sequence[Piece], columns: Sequence[Column], numbered: bool
-) -> list[StoragePath]:
-    """
-    Put the result at its path.
 
-    :param chain: the pieces, in order.
-    :param numbered: whether each piece is a file of its own, ``deals-00001.csv`` and so on.
-    :returns: the paths of the files.
+def publish_lines(path: StoragePath, files: Iterator[BinaryIO], rows_per_file: int | None, rows: int) -> int:
     """
-    if not numbered:
-        _join(path, format_, chain, columns)
-        return [path]
-    paths = result_paths(path, max(1, len(chain)))
-    for piece, target in zip(chain, paths, strict=False):
-        with still_there(path):
-            piece.path.replace(target)
-    if not chain:
-        _join(paths[0], format_, chain, columns)
-    _remove_later(path, len(paths))
-    return paths
+    Put pieces at a path as they are, as JSON lines.
+
+    :param files: the pieces, opened one after another.
+    :param rows_per_file: rows of a file; None: one file.
+    :param rows: how many rows there are.
+    :returns: the number of files.
+    """
+    if rows_per_file is None:
+        return _write(path, None, rows, rows, lambda file, most: _copy(files, file))
+    lines = lines_of(files)
+    return _write(
+        path,
+        rows_per_file,
+        rows,
+        rows_per_file,
+        lambda file, most: file.writelines(itertools.islice(lines, most)),
+    )
+
+
+def publish_table(
+    path: StoragePath,
+    format_: TableFormat,
+    files: Iterator[BinaryIO],
+    columns: Sequence[Column],
+    tabulator: Tabulator,
+    rows_per_file: int | None,
+    rows: int,
+) -> int:
+    """Put rows at a path as a table; parameters and result as those of ``publish_lines``."""
+    lines = lines_of(files)
+
+    def write(file: BinaryIO, most: int) -> None:
+        with closing(format_.writer(file, columns)) as writer:
+            for chunk in tabulator.chunks(lines, most):
+                try:
+                    writer.write(chunk.values)
+                except UnfitValueError as error:
+                    raise chunk.unfit(error) from None
+
+    count = _write(path, rows_per_file, rows, rows_per_file or rows, write)
+    tabulator.warn()
+    return count
+
+
+def _write(
+    path: StoragePath,
+    rows_per_file: int | None,
+    rows: int,
+    most: int,
+    write: Callable[[BinaryIO, int], None],
+) -> int:
+    folder = beside(path)
+    count = 1 if rows_per_file is None else max(1, -(-rows // rows_per_file))
+    if rows_per_file is None:
+        with placed(path) as file:
+            write(file, most)
+    else:
+        _write_numbered(result_paths(path, count), folder, lambda file: write(file, most))
+        _remove_later(path, count)
+        remove_if_empty(folder)
+    return count
+
+
+def _write_numbered(
+    targets: Sequence[StoragePath], folder: StoragePath, write: Callable[[BinaryIO], None]
+) -> None:
+    """Write all files before the first one is at its place."""
+    token = secrets.token_hex(6)
+    written: list[StoragePath] = []
+    try:
+        for number, target in enumerate(targets):
+            scratch = folder / f"{token}.{number}.{target.name[-12:]}"
+            with whole_file(scratch) as file:
+                written.append(scratch)
+                write(file)
+        for scratch, target in zip(written, targets, strict=True):
+            scratch.replace(target)
+    except BaseException:
+        for scratch in written:
+            with suppress(Exception):  # the error that matters is the first one
+                scratch.unlink()
+        raise
+
+
+def _copy(files: Iterator[BinaryIO], target: BinaryIO) -> None:
+    for file in files:
+        if not _copied_by_kernel(file, target):
+            shutil.copyfileobj(file, target, _BLOCK)
+
+
+def _copied_by_kernel(file: BinaryIO, target: BinaryIO) -> bool:
+    """Copy a file of this machine to the end of another; False if the rest must be copied otherwise."""
+    if type(file) is not io.BufferedReader or type(target) is not io.BufferedWriter:
+        return False
+    if not hasattr(os, "copy_file_range"):  # not Linux
+        return False
+    target.flush()
+    copied = 0
+    with suppress(OSError):  # two file systems of different kinds
+        while count := os.copy_file_range(file.fileno(), target.fileno(), _MOST):
+            copied += count
+        return True
+    if copied:
+        file.seek(copied)
+        target.seek(0, os.SEEK_END)
+    return False
 
 
 def result_paths(path: StoragePath, files: int | None) -> list[StoragePath]:
@@ -43,40 +139,13 @@ def result_paths(path: StoragePath, files: int | None) -> list[StoragePath]:
     return [path] if files is None else [_numbered(path, number + 1) for number in range(files)]
 
 
-def read_ids(path: StoragePath, format_: Format, name: str, files: int | None) -> Iterator[int]:
-    """
-    Read the ids of the rows back; none if they were not exported.
-
-    :param name: the column with the ids.
-    :param files: the number of files; None: one that is not numbered.
-    """
-    for one in result_paths(path, files):
-        with one.open("rb") as raw:
-            file: Any = gzip.GzipFile(fileobj=raw) if path.name.endswith(".gz") else raw
-            yield from (int(value) for value in format_.values(file, name) if value is not None)
-
-
 def write_schema(path: StoragePath, about: Mapping[str, Any], columns: Sequence[Column]) -> None:
     """Write ``<path>.schema.json``, which describes the columns of an export."""
-    schema = {**about, "columns": [asdict(column) for column in columns]}
-    with whole_file(path.with_name(f"{path.name}.schema.json")) as file:
-        file.write(json.dumps(schema, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace"))
-
-
-def _join(path: StoragePath, format_: Format, chain: Sequence[Piece], columns: Sequence[Column]) -> None:
-    with whole_file(path) as file:
-        if chain:
-            format_.join(_opened(path, chain), file, columns)
-        else:
-            format_.writer(file, columns).close()
-
-
-def _opened(path: StoragePath, chain: Iterable[Piece]) -> Iterator[BinaryIO]:
-    for piece in chain:
-        with still_there(path):
-            file = piece.path.open("rb")
-        with file:
-            yield file
+    described = [{"name": one.name, "type": one.type, "title": one.title} for one in columns]
+    target = path.with_name(f"{path.name}.schema.json")
+    with placed(target) as file:
+        text = json.dumps({**about, "columns": described}, ensure_ascii=False, indent=2)
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _numbered(path: StoragePath, number: int) -> StoragePath:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
+from airflow_provider_b24.crm.fields import parameter
 from airflow_provider_b24.errors import Bitrix24AuthError, Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.export.columns import Column
 from airflow_provider_b24.rest.client import Client
@@ -26,36 +28,49 @@ class Readable:
     """
     Adds a field with the name to each field with a code: ``stageIdName`` beside ``stageId``.
 
-    A code that has no name, and no code, get no name.
+    A code that has no name, and no code, get no name. What the portal sent is never replaced.
 
     :param names: the names by code, for each field.
+    :param targets: the fields for the names, see ``name_fields``.
     """
 
-    def __init__(self, names: Mapping[str, Names]) -> None:
-        self._names = [(field, name_field(field), by_code) for field, by_code in names.items()]
+    def __init__(self, names: Mapping[str, Names], targets: Mapping[str, str]) -> None:
+        self._names = [(field, targets[field], by_code) for field, by_code in names.items()]
+
+    def __bool__(self) -> bool:
+        return bool(self._names)
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add the names to rows in place."""
         for field, name, by_code in self._names:
             for row in rows:
                 if field in row:
-                    row[name] = _name_of(row[field], by_code)
+                    row.setdefault(name, _name_of(row[field], by_code))
 
 
-def name_field(field: str) -> str:
-    """Return the field for the name of a field's code."""
-    return f"{field}_NAME" if field.upper() == field else f"{field}Name"
+def name_fields(fields: Iterable[str], taken: Container[str]) -> dict[str, str]:
+    """
+    Return the field for the names of each field's codes: ``stageIdName``, ``STAGE_ID_NAME``.
+
+    If the portal has a field of that name, a number behind it tells them apart: ``stageIdName2``.
+
+    :param taken: the names of the portal's fields, whether they are selected or not.
+    """
+    targets = {}
+    for field in fields:
+        plain = f"{field}_NAME" if field.upper() == field else f"{field}Name"
+        joint = "_" if field.upper() == field else ""
+        numbered = (f"{plain}{joint}{number}" for number in itertools.count(2))
+        targets[field] = next(name for name in itertools.chain([plain], numbered) if name not in taken)
+    return targets
 
 
-def name_columns(names: Iterable[str], known: Mapping[str, Column]) -> list[Column]:
-    """Return the columns for the names of these fields."""
+def name_columns(targets: Mapping[str, str], known: Mapping[str, Column]) -> list[Column]:
+    """Return the columns for the names of fields that are columns."""
     return [
-        Column(
-            name_field(field),
-            "json" if known[field].type == "json" else "string",
-            f"{known[field].title} (name)",
-        )
-        for field in names
+        Column(name, "json" if known[field].type == "json" else "string", f"{known[field].title} (name)")
+        for field, name in targets.items()
+        if field in known
     ]
 
 
@@ -79,7 +94,7 @@ def read_names(
     :param log: takes a line if users cannot be read.
     :raises Bitrix24InputError: the portal does not describe the fields of this list.
     """
-    type_id = _TYPE_IDS.get(method.lower()) or _to_int(params.get("entityTypeId"))
+    type_id = _TYPE_IDS.get(method.lower()) or _to_int(parameter(params, "entityTypeId"))
     if not fields or type_id is None:
         raise Bitrix24InputError("names are known for the lists of the CRM only", method=method)
     kinds = {name: str(field.get("type")).lower() for name, field in fields.items()}

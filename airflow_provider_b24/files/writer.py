@@ -11,9 +11,11 @@ from typing import Any, BinaryIO
 
 from airflow_provider_b24.files.paths import StoragePath, explained, make_folder
 
+OPEN_TRIES = 5
+
 
 @contextmanager
-def whole_file(path: StoragePath, owner: str = "") -> Iterator[BinaryIO]:
+def whole_file(path: StoragePath, owner: str = "", folder: StoragePath | None = None) -> Iterator[BinaryIO]:
     """
     Write a file beside its place and move it there at the end; after an error nothing is left.
 
@@ -21,13 +23,15 @@ def whole_file(path: StoragePath, owner: str = "") -> Iterator[BinaryIO]:
 
     :param path: compressed if its name ends in ``.gz``.
     :param owner: part of the scratch file's name; by default a random one.
+    :param folder: where the scratch file is, on the same storage; by default the folder of the file itself.
     :raises Bitrix24InputError: the storage refuses for good.
     """
     make_folder(path)
-    scratch = path.with_name(f"{path.name}.{owner or secrets.token_hex(6)}.tmp")
+    name = f"{path.name if folder is None else path.name[:40]}.{owner or secrets.token_hex(6)}.tmp"
+    scratch = path.with_name(name) if folder is None else folder / name
     with explained(f"{path} cannot be written"):
         try:
-            with scratch.open("wb") as raw:
+            with open_new(scratch) as raw:
                 if path.name.endswith(".gz"):
                     with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as file:
                         yield file  # type: ignore[misc]  # it takes bytes, which is all that is used
@@ -38,6 +42,15 @@ def whole_file(path: StoragePath, owner: str = "") -> Iterator[BinaryIO]:
             with suppress(Exception):  # the error that matters is the first one
                 scratch.unlink()
             raise
+
+
+def open_new(path: StoragePath) -> BinaryIO:
+    """Open a new file in a folder that another process may delete while it is empty."""
+    for _ in range(OPEN_TRIES - 1):
+        with suppress(FileNotFoundError):
+            return path.open("wb")  # type: ignore[no-any-return]
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("wb")  # type: ignore[no-any-return]
 
 
 def write_lines(path: StoragePath, rows: Iterable[Any]) -> int:

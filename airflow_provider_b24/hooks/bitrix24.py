@@ -20,12 +20,12 @@ from airflow_provider_b24.rest.calls import Call, is_read
 from airflow_provider_b24.rest.redaction import without_frames
 
 if TYPE_CHECKING:
-    from airflow_provider_b24.export.job import ExportOptions
-    from airflow_provider_b24.files.paths import StoragePath
+    from datetime import datetime
+
     from airflow_provider_b24.rest.client import Client
     from airflow_provider_b24.rest.config import PortalConfig
     from airflow_provider_b24.rest.replies import Outcome
-    from airflow_provider_b24.sync.checkpoint import Progress
+    from airflow_provider_b24.runs.state import StateStore
     from airflow_provider_b24.sync.options import Mode
 
 
@@ -125,13 +125,14 @@ class Bitrix24Hook(BaseHook):
             raise Bitrix24InputError("this is not a method that only reads", method=method)
         return self._perform(call)
 
-    def batch(self, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
+    def batch(self, calls: Sequence[Call | Mapping[str, Any]], halt: bool = False) -> list[Outcome]:
         """
         Run any number of calls, 50 to a request, and return one ``Outcome`` each, in input order.
 
-        Errors of the portal are not raised: they are in the outcomes.
+        Errors of the portal are in the outcomes. What a batch cannot carry has a request of its own.
 
-        :param calls: ``rest.calls.Call`` values.
+        :param calls: ``{"method": ..., "params": {...}}`` each, or ``rest.calls.Call`` values. A parameter
+            may be ``rest.references.Ref(0, "ID")``, the result of an earlier call; then they run in order.
         :param halt: skip all remaining calls after the first failure.
         """
         return self._client.batch(calls, halt=halt)
@@ -160,9 +161,10 @@ class Bitrix24Hook(BaseHook):
         readable: bool = False,
         types: Mapping[str, str] | None = None,
         incremental: str | None = None,
-        since: str | None = None,
+        since: datetime | str | None = None,
         overlap: float = 300.0,
         ids_path: Any = None,
+        max_deleted: float | int | None = None,
         owner: str = "",
     ) -> dict[str, Any]:
         """
@@ -171,57 +173,39 @@ class Bitrix24Hook(BaseHook):
         :param method: name of the list method, e.g. ``crm.item.list``.
         :param params: its parameters, e.g. ``entityTypeId``, ``select`` and ``filter``.
         :param path: the file, on any storage that Airflow can open.
-        :param format: see ``export.job.ExportOptions``, as for the next four, and for ``owner``.
+        :param format: see ``export.job.ExportOptions``, as for the next four, and ``owner``.
         :param incremental: the field with the time of the last change, e.g. ``updatedTime``: export only what
             changed at or after ``since``; everything if that is None.
-        :param since: the ``watermark`` of an earlier export, or another ISO 8601 time with an offset.
+        :param since: the ``watermark`` of an earlier export, or another time with an offset: a ``datetime``
+            or ISO 8601 text. None or an empty text: everything. The hook keeps no watermark itself.
         :param overlap: seconds by which reading begins before ``since``. Rows of that time come again: let
             the newer one win, by id.
         :param ids_path: a file that keeps the ids of all rows from one export to the next. If given,
             ``<path>.deleted.jsonl`` has the id of each row that was deleted since then.
+        :param max_deleted: how many rows may count as deleted, see ``export.deletions.check_max_deleted``.
         :returns: see ``export.job.export_list``; with ``ids_path`` also ``deleted``, a number, and
             ``deleted_path``.
         :raises Bitrix24Error: the list cannot be read completely, or the file cannot be written.
         """
-        from airflow_provider_b24.export.incremental import changed_since
+        from airflow_provider_b24.export.gone import Kept, export_with_deletions
+        from airflow_provider_b24.export.incremental import narrowed
         from airflow_provider_b24.export.job import ExportOptions, export_list
+        from airflow_provider_b24.hooks.scratch import scratch_folder
         from airflow_provider_b24.hooks.storage import parse_path
 
         options = ExportOptions(
             parse_path(path, "path"),
-            format=format,
-            rows_per_file=rows_per_file,
-            schema=schema,
-            readable=readable,
-            types=types or {},
-            owner=owner,
-            remember=ids_path is not None,  # a wait for the ids does not read the rows again
+            *(format, rows_per_file, schema, readable, types or {}, owner),
+            scratch=scratch_folder(),
+            incremental=incremental,
         )
-        wanted = params
-        if incremental and since:
-            wanted = changed_since(method, params, incremental, since, overlap)
-        summary = export_list(self._client, method, wanted, options, self.log.info)
-        if ids_path is not None:
-            summary |= self._find_deleted(method, params, options, parse_path(ids_path, "ids_path"), summary)
-        return summary
-
-    def _find_deleted(
-        self,
-        method: str,
-        params: Mapping[str, Any] | None,
-        options: ExportOptions,
-        ids_path: StoragePath,
-        summary: Mapping[str, Any],
-    ) -> dict[str, Any]:
-        from airflow_provider_b24.export.deletions import exported_ids, find_deleted
-        from airflow_provider_b24.export.job import forget
-
-        path = options.path.with_name(f"{options.path.name}.deleted.jsonl")
-        exported = exported_ids(method, options, summary)
-        log, owner = self.log.info, options.owner
-        deleted = find_deleted(self._client, method, params, ids_path, path, log, exported, owner)
-        forget(options)
-        return {"deleted": deleted, "deleted_path": str(path)}
+        now, warn = self._client.clock.now(), self.log.warning
+        changed = narrowed(method, params, incremental, since, overlap, now, warn)
+        wanted = params if changed is None else changed
+        if ids_path is None:
+            return export_list(self._client, method, wanted, options, self.log.info)
+        kept = Kept(parse_path(ids_path, "ids_path"), params or {}, max_deleted)
+        return export_with_deletions(self._client, method, wanted, options, kept, self.log.info)
 
     def load(
         self,
@@ -233,11 +217,12 @@ class Bitrix24Hook(BaseHook):
         readable: bool = False,
         types: Mapping[str, str] | None = None,
         incremental: str | None = None,
-        since: str | None = None,
+        since: datetime | str | None = None,
         overlap: float = 300.0,
         delete_missing: bool = False,
-        max_deleted: float | None = None,
+        max_deleted: float | int | None = None,
         lock_timeout: float = 60.0,
+        owner: str = "",
     ) -> dict[str, Any]:
         """
         Bring every row of a list method into a database table, in one transaction.
@@ -252,27 +237,34 @@ class Bitrix24Hook(BaseHook):
         :param readable: whether to add the names of codes, as in ``export``.
         :param types: types of columns that are not to be those of the portal, by the field's name.
         :param incremental: the field with the time of the last change, as in ``export``.
-        :param since: the ``watermark`` of an earlier load, or another ISO 8601 time with an offset.
+        :param since: the ``watermark`` of an earlier load, or another time, as in ``export``.
         :param overlap: seconds by which reading begins before ``since``.
         :param delete_missing: whether rows of the table are deleted that are not in the list.
-        :param max_deleted: the most rows that may be deleted, as a number or as a share from 0.0 to 1.0; by
-            default half of them, or 20 if that is more. More fail the load before anything is deleted; all
-            rows are deleted only with 1.0.
+        :param max_deleted: how many of them at most, as in ``export``.
         :param lock_timeout: seconds to wait for locks that others hold on the table.
+        :param owner: a name shared by the tries of one load, as in ``export``.
         :returns: ``table, rows`` (read), ``written`` (inserted or changed), ``deleted, columns`` (their
             number), ``fields`` (their names and types), ``added_columns`` (their names), ``requests, seconds,
             watermark``.
         :raises Bitrix24InputError: bad parameters, or a list that is not read by id.
         :raises Bitrix24Error: the list cannot be read completely; the table is as it was.
         """
-        from airflow_provider_b24.export.incremental import changed_since
+        from airflow_provider_b24.export.incremental import narrowed
         from airflow_provider_b24.export.load import LoadOptions, load_list
         from airflow_provider_b24.hooks.database import table_target
+        from airflow_provider_b24.hooks.scratch import scratch_folder
 
-        changed = None
-        if incremental and since:
-            changed = changed_since(method, params, incremental, since, overlap)
-        options = LoadOptions(changed, readable, types or {}, delete_missing, max_deleted)
+        now, warn = self._client.clock.now(), self.log.warning
+        options = LoadOptions(
+            narrowed(method, params, incremental, since, overlap, now, warn),
+            readable,
+            types or {},
+            delete_missing,
+            max_deleted=max_deleted,
+            incremental=incremental,
+            owner=owner,
+            scratch=scratch_folder(),
+        )
         target = table_target(conn_id, table, lock_timeout)
         return load_list(self._client, method, params, target, options, self.log.info)
 
@@ -344,7 +336,7 @@ class Bitrix24Hook(BaseHook):
         allow_no_rows: bool = False,
         undo: bool = False,
         apply_plan: bool = False,
-        progress: Progress | None = None,
+        progress: StateStore | None = None,
     ) -> dict[str, Any]:
         """
         Bring the companies of any number of contacts to the wanted state (``crm.contact.company.items.*``).
@@ -353,40 +345,31 @@ class Bitrix24Hook(BaseHook):
             ``{"contact_id": 82, "items": [...]}`` or of flat rows ``{"contact_id": 82, "company_id": 8,
             "is_primary": "Y", "sort": 100}``; or a path of a ``.jsonl`` or ``.csv`` file, with ``.gz`` added
             if compressed. Lists and files are checked before the first write.
-        :param mode: see ``sync.options.SyncOptions``, as for all options that are not listed here.
+        :param mode: see ``sync.options.EngineOptions``, as for ``max_failures, dry_run, undo, apply_plan``.
+        :param allow_empty: see ``sync.subjects.options.BindingOptions``, as for ``check_companies``.
         :param columns: see ``files.rows.FileFormat``, as for ``delimiter`` and ``encoding``.
+        :param ignore_extra_columns: see ``sync.options.InputOptions``, as for ``allow_no_rows``.
         :param report_path: file for one JSON line per contact; each run needs its own.
         :param progress: where the state is stored, so that a later try continues where this one stopped.
         :returns: ``contacts, unchanged, written, failed, unknown, requests, seconds, failures`` (the first 20
-            as ``{contact_id, code, description}``), ``report_path, timeline`` (see ``rest.timeline.Meter``),
+            as ``{contact_id, code, description}``), ``report_path, timeline`` (see ``runs.meter.Meter``),
             and ``planned`` for a dry run.
         :raises Bitrix24InputError: bad rows, or a report that cannot be written.
         :raises Bitrix24SyncError: more contacts failed than allowed; the report is written.
         """
-        from airflow_provider_b24.files.rows import FileFormat
+        given = locals()  # every option by its name, so that it is written out only in the signature
         from airflow_provider_b24.hooks.storage import is_path, parse_path
-        from airflow_provider_b24.sync.job import sync
-        from airflow_provider_b24.sync.options import SyncOptions
+        from airflow_provider_b24.sync.job import sync_contact_companies
+        from airflow_provider_b24.sync.subjects.options import BINDING_SYNC
 
-        options = SyncOptions(
-            mode=mode,
-            allow_empty=allow_empty,
-            check_companies=check_companies,
-            max_failures=max_failures,
-            dry_run=dry_run,
-            undo=undo,
-            apply_plan=apply_plan,
-            ignore_extra_columns=ignore_extra_columns,
-            allow_no_rows=allow_no_rows,
-            form=FileFormat(columns, delimiter, encoding),
-        )
-        return sync(
+        summary = sync_contact_companies(
             self._client,
             parse_path(wanted, "bindings") if is_path(wanted) else wanted,
-            options,
             report_path=None if report_path in (None, "") else parse_path(report_path, "report_path"),
-            progress=progress,
+            store=progress,
+            **{name: given[name] for name in BINDING_SYNC},
         )
+        return dict(summary)
 
     def send_message(
         self, text: str, *, dialog_id: int | str | None = None, user_id: int | str | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.crm import events
 from airflow_provider_b24.errors import Bitrix24ApiError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_b24.crm.events import OfflineEvent
     from airflow_provider_b24.rest.client import Client
 
+_log = logging.getLogger(__name__)
 _REFUSALS = ("ACCESS_DENIED", "WRONG_AUTH_TYPE", "WRONG_LICENSE")
 ADVICE = (
     "Offline events need OAuth as an administrator of the portal, and a plan with extended offline events "
@@ -42,14 +44,14 @@ class OfflineQueue:
         """
         with self._client() as client:
             outcomes = client.batch([events.reserve(name) for name in names])
-            found = []
+            found: list[OfflineEvent | Bitrix24ApiError] = []
             for outcome in outcomes:
                 if outcome.status == "unknown" and outcome.error is not None:
                     raise outcome.error.replace(advice="Events that it reserved are looked for again.")
                 if outcome.error is not None:
                     raise outcome.error
                 found += events.parse_reserved(outcome.result)
-        return sorted(found, key=lambda event: int(event.row_id))
+        return _readable(found)
 
     def reserved(self, names: Sequence[str]) -> list[OfflineEvent]:
         """
@@ -60,8 +62,7 @@ class OfflineQueue:
         with self._client() as client:
             calls = [events.list_reserved(name) for name in names]
             rows = [row for call in calls for row in client.pages(call.method, call.params)]
-        found = [events.parse_event(row) for row in rows if row.get("PROCESS_ID")]
-        return sorted(found, key=lambda event: int(event.row_id))
+        return _readable(events.parse_events(row for row in rows if _is_reserved(row)))
 
     def clear(self, handed_over: Iterable[OfflineEvent]) -> None:
         """
@@ -87,3 +88,18 @@ class OfflineQueue:
             else:
                 return
         raise failure
+
+
+def _is_reserved(row: Any) -> bool:
+    return not isinstance(row, Mapping) or bool(row.get("PROCESS_ID"))
+
+
+def _readable(found: Iterable[OfflineEvent | Bitrix24ApiError]) -> list[OfflineEvent]:
+    """Return the events in the order of their rows; rows that are none are logged and left out."""
+    readable = []
+    for one in found:
+        if isinstance(one, Bitrix24ApiError):
+            _log.error("An event is left out and stays reserved in the portal: %s", one)
+        else:
+            readable.append(one)
+    return sorted(readable, key=lambda event: int(event.row_id))

@@ -45,7 +45,7 @@ def poke(
                 raise
             log.warning("No answer yet: %s", error)
             return None
-    if holds(until, reply):
+    if holds(until, reply, method):
         return reply
     log.info("Not yet: %s", until or f"{method} returned nothing")
     return None

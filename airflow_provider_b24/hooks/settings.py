@@ -60,6 +60,20 @@ def read_report_locations() -> tuple[str, ...]:
     return tuple(filter(None, locations))
 
 
+def read_scratch_path() -> str | None:
+    """
+    Return where rows are kept between the tries of a task; None: beside its output, or on this machine.
+
+    :raises Bitrix24ConfigError: it is neither an absolute path nor a URL.
+    """
+    text = _get("scratch_path")
+    if not text:
+        return None
+    if "://" in text:
+        return text.rstrip("/")
+    return _directory("scratch_path", text)
+
+
 def _get(name: str) -> str | None:
     value: str | None = conf.get("bitrix24", name, fallback=None)
     return None if value is None else value.strip()

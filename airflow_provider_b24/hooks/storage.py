@@ -49,6 +49,13 @@ def parse_path(path: Any, name: str) -> StoragePath:
         raise Bitrix24InputError(f"{name} {str(path)!r:.80} cannot be used: {error}") from None
 
 
+def modified_at(path: StoragePath) -> float:
+    """Return when a file was last written, in seconds since the epoch; raises as ``open`` does."""
+    if isinstance(path, ObjectPath):
+        return path.modified_at()
+    return Path(str(path)).stat().st_mtime
+
+
 class ObjectPath:
     """
     One name on an object store.
@@ -115,6 +122,13 @@ class ObjectPath:
             last = name.rstrip("/").rpartition("/")[2]
             if last and name.strip("/") != self._path.strip("/"):  # some stores list the folder itself
                 yield self / last
+
+    def modified_at(self) -> float:
+        """When it was last written, in seconds since the epoch; 0 if the store does not tell."""
+        try:
+            return float(self._fs.modified(self._path).timestamp())
+        except NotImplementedError:
+            return 0.0
 
     def replace(self, target: ObjectPath) -> None:
         self._fs.cp_file(self._path, target._path)

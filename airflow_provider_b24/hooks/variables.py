@@ -33,6 +33,11 @@ def set_variable(key: str, value: str, description: str) -> None:
     _variables().set(key, value, description=description)
 
 
+def delete_variable(key: str) -> None:
+    """Delete a Variable; raises as ``get_variable`` does."""
+    _variables().delete(key)
+
+
 def _variables() -> Any:
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
     if getattr(runner, "SUPERVISOR_COMMS", None) is not None:

@@ -82,7 +82,7 @@ class Bitrix24Notifier(BaseNotifier):
         """Send the message from the triggerer; its event loop goes on meanwhile."""
         from airflow_provider_b24.triggers.threads import run_in_thread
 
-        await run_in_thread(lambda: self.notify(context))
+        await run_in_thread(lambda: self.notify(context), self.bitrix24_conn_id)
 
     def _text(self, context: Context) -> str:
         text = default_text(context) if self.text is None else self.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_b24.crm.cards import card_path
@@ -13,6 +14,7 @@ from airflow_provider_b24.links import Bitrix24RecordLink
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator, Bitrix24MethodOperator
 from airflow_provider_b24.operators.templated import parse_list, parse_optional_mapping, parse_optional_text
 from airflow_provider_b24.rest.calls import Call, shown
+from airflow_provider_b24.rest.references import check_positions, find_references, parse_references
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -66,21 +68,35 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
     :param calls: ``{"method": ..., "params": {...}}`` each (templated). ``params`` may be omitted;
         ``"repeatable": True`` marks a call that is safe to run twice. ``[method, params]`` is accepted too.
     :param halt: skip all remaining calls after the first failure.
+    :param references: whether a text such as ``$result[0][ID]`` stands for the result of an earlier call, by
+        its position. By default a text is a text; ``rest.references.Ref(0, "ID")`` is always a reference.
     :param bitrix24_conn_id: id of the connection (templated).
     """
 
     template_fields: Sequence[str] = ("calls", "bitrix24_conn_id")
     template_fields_renderers = {"calls": "json"}  # noqa: RUF012  # Airflow's own way to declare it
 
-    def __init__(self, *, calls: Templated[Sequence[Any]], halt: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        calls: Templated[Sequence[Any]],
+        halt: bool = False,
+        references: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.calls = calls
         self.halt = halt
+        self.references = references
 
     def run(self, context: Context) -> list[dict[str, Any]]:
         calls = [
             _parse_call(call, f"calls[{index}]") for index, call in enumerate(parse_list(self.calls, "calls"))
         ]
+        if parse_switch(self.references, "references"):
+            calls = [_with_references(call, index) for index, call in enumerate(calls)]
+        else:
+            self._warn_of_texts(calls)
         outcomes = self.hook.batch(calls, halt=parse_switch(self.halt, "halt"))
         report = [_to_json(outcome) for outcome in outcomes]
         failed = [(index, outcome) for index, outcome in enumerate(outcomes) if not outcome.ok]
@@ -89,6 +105,23 @@ class Bitrix24BatchOperator(Bitrix24BaseOperator):
                 context["ti"].xcom_push(key="return_value", value=report)
             raise _batch_error(outcomes, failed)
         return report
+
+    def _warn_of_texts(self, calls: Sequence[Call]) -> None:
+        """Log the first text that only looks like a reference."""
+        for index, call in enumerate(calls):
+            own = set(find_references(call.params))
+            found = next(
+                (ref for ref in find_references(parse_references(call.params)) if ref not in own), None
+            )
+            if found is not None:
+                self.log.warning(
+                    "calls[%d] contains the text %s, which is sent as a text. If it stands for the result of "
+                    "calls[%d], pass references=True",
+                    index,
+                    found,
+                    found.position,
+                )
+                return
 
 
 class Bitrix24ListOperator(Bitrix24MethodOperator):
@@ -150,6 +183,12 @@ def _parse_call(call: Any, where: str) -> Call:
         return Call(values["method"], {} if params is None else params, **options)
     except Bitrix24InputError as error:
         raise Bitrix24InputError(f"{where}: {error}") from None
+
+
+def _with_references(call: Call, index: int) -> Call:
+    params = parse_references(call.params)
+    check_positions(list(find_references(params)), index)
+    return replace(call, params=params)
 
 
 def _to_json(outcome: Outcome) -> dict[str, Any]:

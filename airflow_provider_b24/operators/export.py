@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,13 +9,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_b24.crm.cards import record_path
+from airflow_provider_b24.crm.values import is_missing
 from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24OperatingLimitError
 from airflow_provider_b24.operators.base import Bitrix24MethodOperator
 from airflow_provider_b24.operators.lineage import Data, file_data, fill_outlets, lineage, portal_data
-from airflow_provider_b24.operators.progress import push_timeline
+from airflow_provider_b24.operators.task_run import push_timeline
 from airflow_provider_b24.operators.templated import parse_optional_mapping, parse_optional_text
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
@@ -40,7 +42,10 @@ class Bitrix24ExportOperator(_ListOperator):
     Returns ``path`` (with ``rows_per_file``: ``paths``, the first 20, and ``files``), ``rows``, ``columns``
     (their number), ``requests``, ``seconds`` and ``watermark``, the portal's time before the first row was
     read. The file appears whole, or not at all. A retry goes on after the last rows that the try before it
-    saved beside the file, unless the list is read by offset, for example because ``order`` is given.
+    saved, unless the list is read by offset, for example because ``order`` is given.
+
+    JSON lines are the rows as the portal sent them. CSV and Parquet have columns whose types are promised by
+    ``types``, the portal's description or the documentation; a value that breaks its promise fails the task.
 
     :param method: name of the list method, e.g. ``crm.item.list`` (templated).
     :param parameters: its parameters (templated), e.g. ``entityTypeId``, ``select`` and ``filter``.
@@ -50,21 +55,26 @@ class Bitrix24ExportOperator(_ListOperator):
     :param rows_per_file: write files of so many rows, ``deals-00001.csv`` and so on.
     :param schema: write ``<output_path>.schema.json``, which describes the columns.
     :param readable: add the names of codes in fields of their own, ``stageIdName`` beside ``stageId``:
-        options, statuses and stages, pipelines and users of a CRM list.
+        options, statuses and stages, pipelines and users of a CRM list. If the portal has a field of that
+        name, the added one is ``stageIdName2``.
     :param types: types of columns that are not to be those of the portal, by name (templated): ``string``,
         ``integer``, ``number``, ``boolean``, ``date``, ``datetime`` or ``json``.
     :param incremental: the field with the time of the last change, e.g. ``updatedTime`` or ``DATE_MODIFY``
         (templated): export only what changed since the last run that succeeded; the first run exports
-        everything. The watermark is kept as ``bitrix24_watermark__<dag_id>__<task_id>`` in the state store of
-        the task's asset (Airflow 3.3 and newer, if the task has exactly one outlet or inlet), else in the
-        Variable of this name. A run that fails does not move it.
-    :param since: instead of a kept watermark, an ISO 8601 time with an offset (templated), for example
-        ``{{ data_interval_start }}``.
+        everything. The watermark belongs to the list (portal, method, type, filter) and is kept as
+        ``bitrix24_watermark__<dag_id>__<task_id>`` in the state store of the task's asset (Airflow 3.3 and
+        newer, if the task has exactly one outlet or inlet), else in the Variable of this name. A retry or a
+        cleared run begins where it began; a run that fails does not move the watermark.
+    :param since: instead of a kept watermark, a time with an offset (templated), a ``datetime`` or ISO 8601
+        text. Not the data interval: on Airflow 3 it has no length by default.
     :param overlap: seconds by which reading begins before the watermark. Rows of that time come again in the
         next run: let the newer one win, by id.
     :param ids_path: a file that keeps the ids of all rows from one run to the next (templated), not one for
         each run. If given, ``<output_path>.deleted.jsonl`` has the id of each row that was deleted since
         then, and the summary has ``deleted`` and ``deleted_path``.
+    :param max_deleted: how many rows may count as deleted at most: a number, or a share (a float up to 1.0).
+        By default half of those there were, or 20 if that is more. More, or all of them unless it is 1.0,
+        fails the task, and nothing counts as deleted.
     :param deferrable: free the worker slot while the portal dictates a wait longer than ``max_wait``.
     :param max_wait: seconds; longest wait in the worker slot of a deferrable task.
     :param bitrix24_conn_id: id of the connection (templated).
@@ -92,9 +102,10 @@ class Bitrix24ExportOperator(_ListOperator):
         readable: bool = False,
         types: Templated[Mapping[str, str]] | None = None,
         incremental: Templated[str] | None = None,
-        since: Templated[str] | None = None,
+        since: Templated[str | datetime] | None = None,
         overlap: float = 300.0,
         ids_path: Templated[str] | None = None,
+        max_deleted: float | int | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         max_wait: float = 60.0,
         **kwargs: Any,
@@ -111,6 +122,7 @@ class Bitrix24ExportOperator(_ListOperator):
         self.rows_per_file = rows_per_file
         self.schema = schema
         self.readable = readable
+        self.max_deleted = max_deleted
         self.deferrable = deferrable
         self.max_wait = max_wait
 
@@ -122,9 +134,15 @@ class Bitrix24ExportOperator(_ListOperator):
         return Bitrix24Hook(self.bitrix24_conn_id, max_wait=self.max_wait if self.deferrable else None)
 
     def run(self, context: Context) -> dict[str, Any]:
-        return since_watermark(self, context, lambda field, since: self._export(context, field, since))
+        from airflow_provider_b24.hooks.scratch import owned
 
-    def _export(self, context: Context, field: str | None, since: str | None) -> dict[str, Any]:
+        paths = [parse_optional_text(getattr(self, name), name) for name in ("output_path", "ids_path")]
+        with owned(context, *filter(None, paths)) as owner:
+            return since_watermark(
+                self, context, lambda field, since: self._export(context, field, since, owner)
+            )
+
+    def _export(self, context: Context, field: str | None, since: Any, owner: str) -> dict[str, Any]:
         try:
             summary = self.hook.export(
                 self.method,
@@ -139,7 +157,8 @@ class Bitrix24ExportOperator(_ListOperator):
                 since=since,
                 overlap=self.overlap,
                 ids_path=parse_optional_text(self.ids_path, "ids_path"),
-                owner=_owner(context),
+                max_deleted=self.max_deleted,
+                owner=owner,
             )
         except Bitrix24OperatingLimitError as error:
             if not self.deferrable or error.retry_at is None:
@@ -184,13 +203,6 @@ class Bitrix24ExportOperator(_ListOperator):
         self.defer(trigger=WaitUntilTrigger(moment), method_name="execute_complete")
 
 
-def _owner(context: Context) -> str:
-    """What the tries of one task instance share, short enough for the name of a file."""
-    ti: Any = context["ti"]
-    task = (ti.dag_id, ti.run_id, ti.task_id, getattr(ti, "map_index", -1))
-    return hashlib.sha256(repr(task).encode()).hexdigest()[:12]
-
-
 class Bitrix24ToSqlOperator(_ListOperator):
     """
     Bring every row of a list method into a database table: all of them, or none.
@@ -211,7 +223,8 @@ class Bitrix24ToSqlOperator(_ListOperator):
     :param types: types of columns that are not to be those of the portal, by the field's name (templated).
     :param incremental: the field with the time of the last change (templated): load only what changed since
         the last run that succeeded, as ``Bitrix24ExportOperator`` does.
-    :param since: instead of a kept watermark, an ISO 8601 time with an offset (templated).
+    :param since: instead of a kept watermark, a time with an offset (templated), a ``datetime`` or ISO 8601
+        text.
     :param overlap: seconds by which reading begins before the watermark.
     :param delete_missing: delete rows of the table that are not in the list; the ids of all rows are read.
     :param max_deleted: the most rows that ``delete_missing`` may delete, as a number (``int``) or as a share
@@ -241,10 +254,10 @@ class Bitrix24ToSqlOperator(_ListOperator):
         readable: bool = False,
         types: Templated[Mapping[str, str]] | None = None,
         incremental: Templated[str] | None = None,
-        since: Templated[str] | None = None,
+        since: Templated[str | datetime] | None = None,
         overlap: float = 300.0,
         delete_missing: bool = False,
-        max_deleted: float | None = None,
+        max_deleted: float | int | None = None,
         lock_timeout: float = 60.0,
         **kwargs: Any,
     ) -> None:
@@ -262,7 +275,10 @@ class Bitrix24ToSqlOperator(_ListOperator):
         self.lock_timeout = lock_timeout
 
     def run(self, context: Context) -> dict[str, Any]:
-        summary = since_watermark(self, context, self._load)
+        from airflow_provider_b24.hooks.scratch import owned
+
+        with owned(context) as owner:
+            summary = since_watermark(self, context, lambda field, since: self._load(field, since, owner))
         self._written = (summary["written"], [tuple(one) for one in summary.pop("fields")])
         fill_outlets(self.outlets, context, summary)
         return summary
@@ -280,7 +296,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
         namespace, name = table_address(self.conn_id, self.table)
         return lineage([self.records()], [Data(namespace, name, rows, fields)])
 
-    def _load(self, field: str | None, since: str | None) -> dict[str, Any]:
+    def _load(self, field: str | None, since: Any, owner: str) -> dict[str, Any]:
         summary = self.hook.load(
             self.method,
             self.call_parameters(),
@@ -294,6 +310,7 @@ class Bitrix24ToSqlOperator(_ListOperator):
             delete_missing=self.delete_missing,
             max_deleted=self.max_deleted,
             lock_timeout=self.lock_timeout,
+            owner=owner,
         )
         self.log.info("%s rows read, %s written into %s", summary["rows"], summary["written"], self.table)
         return summary
@@ -302,24 +319,20 @@ class Bitrix24ToSqlOperator(_ListOperator):
 def since_watermark(
     operator: Bitrix24ExportOperator | Bitrix24ToSqlOperator,
     context: Context,
-    work: Callable[[str | None, str | None], dict[str, Any]],
+    work: Callable[[str | None, Any], dict[str, Any]],
 ) -> dict[str, Any]:
     """
-    Do an operator's work for what changed since its watermark, and store the new one if it succeeds.
+    Do an operator's work for what changed since its watermark, and note until when it has read.
 
-    :param work: takes the field with the time of the last change and the watermark, either may be None.
+    :param work: takes the field with the time of the last change and where reading begins; both may be None.
     """
     field = parse_optional_text(operator.incremental, "incremental")
-    since = parse_optional_text(operator.since, "since")
-    if field is None and since is not None:
-        raise Bitrix24InputError("since needs incremental, the field with the time of the last change")
-    if field is None or since is not None:
-        return work(field, since)
-    from airflow_provider_b24.hooks.watermarks import WatermarkStore
+    if field is None or not is_missing(operator.since):
+        return work(field, operator.since)
+    from airflow_provider_b24.hooks.watermarks import ListRead, WatermarkStore
 
-    store = WatermarkStore(context)
-    since = store.load()
-    operator.log.info("Reading what changed since %s", since or "ever: this is the first run")
-    summary = work(field, since)
-    store.save(summary["watermark"])
+    method, parameters = str(operator.method), operator.call_parameters()
+    store = WatermarkStore(context, ListRead(operator.hook.config.url, method, parameters, field))
+    summary = work(field, store.begin(operator.overlap))
+    store.finish(summary["watermark"])
     return summary

@@ -16,8 +16,9 @@ from airflow_provider_b24.errors import (
 )
 from airflow_provider_b24.operators.base import Bitrix24BaseOperator
 from airflow_provider_b24.operators.lineage import file_data, fill_outlets, lineage, portal_data
-from airflow_provider_b24.operators.progress import TaskProgress, push_timeline
+from airflow_provider_b24.operators.task_run import TaskStateStore, push_timeline
 from airflow_provider_b24.operators.templated import parse_list, parse_optional_text
+from airflow_provider_b24.sync.subjects.options import BINDING_SYNC
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -36,7 +37,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
     after the report is written and the summary is in XCom; contacts that fail do not keep others from being
     written.
 
-    A retry goes on where the try before it stopped: on Airflow 3.3 and newer from the task's state store,
+    A retry resumes where the previous try stopped: on Airflow 3.3 and newer from the task's state store,
     with a ``report_path`` also from the records beside it, elsewhere from the difference to the portal.
     A task that is cleared always starts from the difference.
 
@@ -100,6 +101,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        given = locals()  # every option by its name, so that it is written out only in the signature
         self.bindings = bindings
         self.bindings_path: Any = bindings_path  # rendered by the time it is used, as the next two
         self.columns: Any = columns
@@ -107,19 +109,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         self._written: int | None = None
         self.deferrable = deferrable
         self.max_wait = max_wait
-        self.options = {
-            "mode": mode,
-            "allow_empty": allow_empty,
-            "check_companies": check_companies,
-            "max_failures": max_failures,
-            "dry_run": dry_run,  # not an attribute: BaseOperator has a method of this name
-            "undo": undo,
-            "apply_plan": apply_plan,
-            "delimiter": delimiter,
-            "encoding": encoding,
-            "ignore_extra_columns": ignore_extra_columns,
-            "allow_no_rows": allow_no_rows,
-        }
+        self.options = {name: given[name] for name in BINDING_SYNC if name != "columns"}  # it is templated
 
     @cached_property
     def hook(self) -> Bitrix24Hook:
@@ -129,13 +119,13 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         return Bitrix24Hook(self.bitrix24_conn_id, max_wait=self.max_wait if self.deferrable else None)
 
     def run(self, context: Context) -> dict[str, Any]:
-        return self._sync(context, TaskProgress(context))
+        return self._sync(context, TaskStateStore(context))
 
     def execute_complete(
         self, context: Context, event: Mapping[str, Any] | None = None, state: Any = None
     ) -> Any:
         """
-        Go on after a deferred wait.
+        Resume after a deferred wait.
 
         :raises AirflowFailException: the trigger sent an unknown event.
         """
@@ -144,26 +134,26 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
     def _resume(self, context: Context, event: Any, state: Any) -> dict[str, Any]:
         if not isinstance(event, Mapping) or event.get("status") != "due":
             raise Bitrix24InputError(f"the trigger sent an unknown event: {event!r:.80}")
-        return self._sync(context, TaskProgress(context, state))
+        return self._sync(context, TaskStateStore(context, state))
 
-    def _sync(self, context: Context, progress: TaskProgress) -> dict[str, Any]:
+    def _sync(self, context: Context, store: TaskStateStore) -> dict[str, Any]:
         try:
             summary = self.hook.sync_contact_companies(
                 self._wanted(),
                 columns=None if is_missing(self.columns) else parse_list(self.columns, "columns"),
                 report_path=parse_optional_text(self.report_path, "report_path"),
-                progress=progress,
-                **self.options,  # type: ignore[arg-type]  # checked there
+                progress=store,
+                **self.options,
             )
         except Bitrix24SyncError as error:
-            self._finish(context, error.summary)
+            summary = self._finish(context, error.summary)
             if self.do_xcom_push:
-                context["ti"].xcom_push(key="return_value", value=error.summary)
+                context["ti"].xcom_push(key="return_value", value=summary)
             raise
         except Bitrix24OperatingLimitError as error:
             if not self.deferrable or error.retry_at is None:
                 raise
-            self._wait_until(error.retry_at.isoformat(), progress)
+            self._wait_until(error.retry_at.isoformat(), store)
         return self._finish(context, summary)
 
     def get_openlineage_facets_on_start(self) -> Lineage:
@@ -181,13 +171,13 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         outputs = [contacts] + ([] if report is None else [file_data(report)])
         return lineage([] if path is None else [file_data(path)], outputs)
 
-    def _finish(self, context: Context, summary: dict[str, Any]) -> dict[str, Any]:
+    def _finish(self, context: Context, summary: Mapping[str, Any]) -> dict[str, Any]:
         """Leave what others ask for: lineage, outlets, the report tab."""
         self._written = summary["written"]
         fill_outlets(self.outlets, context, summary)
         return push_timeline(self, context, summary)
 
-    def _wait_until(self, moment: str, progress: TaskProgress) -> NoReturn:
+    def _wait_until(self, moment: str, store: TaskStateStore) -> NoReturn:
         from airflow_provider_b24.triggers.wait import WaitUntilTrigger
 
         self.log.info(
@@ -197,7 +187,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
         self.defer(
             trigger=WaitUntilTrigger(moment),
             method_name="execute_complete",
-            kwargs={"state": progress.latest},
+            kwargs={"state": store.latest},
         )
 
     def _wanted(self) -> Any:
@@ -208,7 +198,7 @@ class SyncContactCompaniesOperator(Bitrix24BaseOperator):
                 "either bindings or bindings_path is required; a task that returns nothing gives None"
             )
         if bindings is not None and path is not None:
-            raise Bitrix24InputError("bindings and bindings_path exclude one another")
+            raise Bitrix24InputError("bindings and bindings_path are mutually exclusive")
         if path is None:
             for name in ("undo", "apply_plan"):
                 if self.options[name]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from itertools import chain, islice
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import requires_access_dag
@@ -18,11 +19,11 @@ from fastapi import Depends, FastAPI, HTTPException, Query
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from sqlalchemy import select
 
-from airflow_provider_b24.errors import Bitrix24ConfigError
+from airflow_provider_b24.errors import Bitrix24ConfigError, Bitrix24Error
 from airflow_provider_b24.files.rows import rows_of
 from airflow_provider_b24.hooks.settings import read_report_locations
 from airflow_provider_b24.hooks.storage import parse_path
-from airflow_provider_b24.operators.progress import REPORT_KEY
+from airflow_provider_b24.operators.task_run import REPORT_KEY
 from airflow_provider_b24.plugins.report import (
     is_below,
     read_summary,
@@ -30,6 +31,7 @@ from airflow_provider_b24.plugins.report import (
     report_contact,
     report_page,
 )
+from airflow_provider_b24.plugins.xcoms import read_xcom
 
 PAGE_SIZE = 50
 PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -52,17 +54,27 @@ class TaskInstanceId:
     map_index: int
 
     def stored(self, key: str) -> Any:
-        """Return what its latest try stored in XCom; None if nothing."""
-        query = select(XComModel).filter_by(
-            dag_id=self.dag_id,
-            run_id=self.run_id,
-            task_id=self.task_id,
-            map_index=self.map_index,
-            key=key,
+        """
+        Return what its latest try stored in XCom; None if nothing.
+
+        :raises HTTPException: it is in object storage and cannot be read.
+        """
+        # Airflow 3.1 fills ids into the address as they are, and a + in an address is read as a space.
+        runs = {self.run_id, self.run_id.replace(" ", "+")}
+        query = select(XComModel.run_id, XComModel.value).where(
+            XComModel.dag_id == self.dag_id,
+            XComModel.run_id.in_(runs),
+            XComModel.task_id == self.task_id,
+            XComModel.map_index == self.map_index,
+            XComModel.key == key,
         )
         with create_session() as session:
-            row = session.scalars(query).first()
-            return None if row is None else XComModel.deserialize_value(row)
+            values = {row.run_id: row.value for row in session.execute(query)}
+        value = values.get(self.run_id, next(iter(values.values()), None))
+        try:
+            return read_xcom(value)
+        except Bitrix24Error as error:
+            raise HTTPException(404, str(error)) from None
 
     def rows(self, after: int = 0) -> Iterator[tuple[int, Any]]:
         """
@@ -126,11 +138,21 @@ def summary(instance: Instance) -> JSONResponse:
     """The counts of a sync, an export or a load, and how it went over time."""
     returned = instance.stored("return_value")
     shown = read_summary(returned)
+    if shown is None and isinstance(returned, str):
+        raise HTTPException(
+            404,
+            "This task has returned text, not a summary. Of the XCom backends that store values elsewhere, "
+            "the tab can read that of apache-airflow-providers-common-io.",
+        )
     if shown is None:
         raise HTTPException(
             404, "This task has not returned a summary of a sync or an export, or it is running."
         )
-    timeline, portal = read_timeline(instance.stored(REPORT_KEY))
+    try:
+        more = instance.stored(REPORT_KEY)
+    except HTTPException:  # the counts are shown all the same
+        more = None
+    timeline, portal = read_timeline(more)
     return _private(
         {**shown, "timeline": timeline, "portal": portal, "report": bool(returned.get("report_path"))}
     )
@@ -154,11 +176,16 @@ def download(instance: Instance) -> StreamingResponse:
     rows = instance.rows()
     first = list(islice(rows, 1))  # a report that cannot be read is an error, not an empty file
     lines = (_line(row) for _, row in chain(first, rows))
-    name = "".join(
-        one if one.isalnum() or one in "-_." else "_" for one in f"{instance.dag_id}-{instance.task_id}"
-    )
-    headers = {"Content-Disposition": f'attachment; filename="{name[:100]}-report.jsonl"', **PRIVATE}
+    headers = {"Content-Disposition": _attachment(f"{instance.dag_id}-{instance.task_id}"), **PRIVATE}
     return StreamingResponse(lines, media_type="application/x-ndjson", headers=headers)
+
+
+def _attachment(name: str) -> str:
+    """Return the header that names a download; a header's text is ASCII, and ids need not be."""
+    safe = "".join(one if one.isalnum() or one in "-_." else "_" for one in name)[:100]
+    plain = "".join(one if one.isascii() else "_" for one in safe)
+    more = "" if plain == safe else f"; filename*=UTF-8''{quote(safe)}-report.jsonl"
+    return f'attachment; filename="{plain}-report.jsonl"{more}'
 
 
 def _line(row: Any) -> str:

@@ -32,7 +32,8 @@ class Bitrix24Plugin(AirflowPlugin):
     external_views: list[Any] = [  # noqa: RUF012  # as above
         {
             "name": "Bitrix24 report",
-            "href": f"{PREFIX}/?{_QUERY}",
+            # Relative to the page's base address: Airflow may be served below a path ([api] base_url).
+            "href": f"{PREFIX.lstrip('/')}/?{_QUERY}",
             "destination": "task_instance",
             "url_route": "bitrix24-report",
         }

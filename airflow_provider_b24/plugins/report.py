@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_b24.sync.lines import STATUSES
+from airflow_provider_b24.runs.report_rows import STATUSES
 
 MOST_LINES = 20_000  # read for one page, so that an answer takes a fraction of a second
 SUMMARY_FIELDS = (
     *("contacts", "unchanged", "written", "planned", "skipped", "failed", "unknown"),
     *("table", "rows", "columns", "files", "deleted", "requests", "seconds", "watermark"),
 )
+_IDENTITY = ("version", "subject", "key")  # which rows of the first version do not have
 _PATHS = ("path", "deleted_path", "report_path")
 
 
@@ -80,12 +81,17 @@ def report_page(
 
 
 def report_contact(row: Any) -> dict[str, Any] | None:
-    """Return the known fields of a line of a report; None if it is not one."""
-    if not isinstance(row, dict) or row.get("status") not in STATUSES or "contact_id" not in row:
+    """Return the known fields of a row of a report, of any version; None if it is not one."""
+    if (
+        not isinstance(row, dict)
+        or row.get("status") not in STATUSES
+        or not {"contact_id", "key"} & row.keys()
+    ):
         return None
     error = row.get("error") if isinstance(row.get("error"), dict) else None
     return {
-        "contact_id": row["contact_id"],
+        **{name: row[name] for name in _IDENTITY if isinstance(row.get(name), int | str)},
+        "contact_id": row.get("contact_id", row.get("key")),
         "line": row.get("line"),
         "status": row["status"],
         "before": _bindings(row.get("before")),

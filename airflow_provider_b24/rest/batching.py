@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call
-from airflow_provider_b24.rest.encoding import batch_command
+from airflow_provider_b24.rest.encoding import Command, command_of
 from airflow_provider_b24.rest.limits.operating import SERVER_SECONDS
+from airflow_provider_b24.rest.references import Ref
 from airflow_provider_b24.rest.replies import Outcome, Status
 
 MAX_BYTES = 1_000_000  # of a request's body: nginx before a self-hosted portal rejects 1 MiB and more
@@ -45,11 +46,14 @@ class Load:
 
 
 class Item:
-    """One call in a run's window: what is sent for it, how often it was, and its outcome."""
+    """
+    One call in a run's window: what is sent for it, how often it was, and its outcome.
+
+    :ivar written: what is sent for it in a batch, if it can be sent so.
+    """
 
     __slots__ = (
         "call",
-        "command",
         "failed_at",
         "failures",
         "max_commands",
@@ -58,6 +62,7 @@ class Item:
         "renewals",
         "tries",
         "verifying",
+        "written",
     )
 
     def __init__(self, call: Call) -> None:
@@ -71,10 +76,25 @@ class Item:
         self.maybe_executed = False
         self.verifying = False
         try:
-            self.command = batch_command(call)
+            self.written = command_of(call)
         except Bitrix24InputError as error:
-            self.command = ""
+            self.written = Command("")
             self.outcome = Outcome(call, "failure", error=error)
+
+    @property
+    def command(self) -> str:
+        """The text that is sent for it in a batch; empty if it goes alone."""
+        return self.written.text or ""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it has a request of its own, because a batch cannot say the same."""
+        return self.written.text is None
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        """Its references to other calls."""
+        return self.written.refs
 
     @property
     def sent(self) -> Call:
@@ -90,12 +110,12 @@ class Item:
     def verify(self) -> None:
         """Send the read instead of the call from now on."""
         self.verifying = True
-        self.command = batch_command(self.sent)
+        self.written = command_of(self.sent)
 
     def not_applied(self) -> None:
         """Send the call again: the read showed that it was not applied."""
         self.verifying = self.maybe_executed = False
-        self.command = batch_command(self.call)
+        self.written = command_of(self.call)
 
     def end(self, status: Status, error: Bitrix24Error, ended_run: bool = False) -> None:
         """Give the call up; it is ``unknown`` if an earlier try of it may have been executed."""
@@ -107,16 +127,19 @@ class Window:
     """
     The part of the input that is not yet answered, so that memory does not grow with the number of calls.
 
+    :param calls: the input; calls, or items that are written already.
     :param size: the most calls in it.
+    :param in_order: whether no call is sent before one that stands before it in the input.
     :ivar ready: calls that may be sent.
     :ivar max_bytes: the largest body that the portal's web server is known to accept.
     """
 
-    def __init__(self, calls: Iterable[Call], size: int) -> None:
+    def __init__(self, calls: Iterable[Call | Item], size: int, in_order: bool = False) -> None:
         self.ready: deque[Item] = deque()
         self.max_bytes = MAX_BYTES
         self._calls = iter(calls)
         self.size = size
+        self._in_order = in_order
         self._items: deque[Item] = deque()
         self._exhausted = False
         self._ended: Bitrix24Error | None = None
@@ -131,14 +154,19 @@ class Window:
         before = len(self._items)
         while not self._exhausted and len(self.ready) < enough and len(self._items) < self.size:
             try:
-                item = Item(next(self._calls))
+                call = next(self._calls)
             except StopIteration:
                 self._exhausted = True
                 break
+            item = call if isinstance(call, Item) else _independent(call)
             self._items.append(item)
             if item.outcome is None:
                 self._queue(item)
         return len(self._items) > before
+
+    def next_items(self) -> Iterable[Item]:
+        """Return the calls of which one may be the next to be sent."""
+        return [self.ready[0]] if self._in_order else self.ready
 
     def finished(self) -> Iterator[Outcome]:
         """Yield the outcomes at the front, in input order."""
@@ -146,14 +174,14 @@ class Window:
             self._items.popleft()
             yield outcome
 
-    def load(self, room_of: Callable[[str], int], seconds_of: Callable[[str], float]) -> list[Item]:
+    def load(self, room_of: Callable[[str, bool], int], seconds_of: Callable[[str], float]) -> list[Item]:
         """
-        Take the next batch out of the calls that are ready, in input order.
+        Take the next batch, or the next call that goes alone, out of what is ready, in input order.
 
-        :param room_of: how many calls of a method may run now.
+        :param room_of: how many calls of a method may run now, in a batch or, if True, alone.
         :param seconds_of: how long a call of a method takes.
         """
-        rooms: dict[str, int] = {}
+        rooms: dict[tuple[str, bool], int] = {}
         seconds: dict[str, float] = {}
         batch: list[Item] = []
         left: list[Item] = []
@@ -161,13 +189,23 @@ class Window:
         while self.ready and len(batch) < MAX_BATCH:
             item = self.ready.popleft()
             method = item.sent.method
-            if method not in rooms:
-                rooms[method], seconds[method] = room_of(method), seconds_of(method)
-            if rooms[method] < 1:
+            kind = (method, item.alone)
+            if kind not in rooms:
+                rooms[kind], seconds[method] = room_of(method, item.alone), seconds_of(method)
+            if rooms[kind] < 1:
                 left.append(item)
+                if self._in_order:
+                    break
+            elif item.alone:
+                if not batch:
+                    batch.append(item)
+                    break
+                left.append(item)  # the next request is its own
+                if self._in_order:
+                    break
             elif load.add(item.command, seconds[method], item.max_commands):
                 batch.append(item)
-                rooms[method] -= 1
+                rooms[kind] -= 1
             else:
                 left.append(item)
                 break
@@ -197,3 +235,15 @@ class Window:
             self.ready.append(item)
         else:
             item.end("skipped", self._ended, ended_run=True)
+
+
+def _independent(call: Call) -> Item:
+    """Return a call that refers to no other; one that does has failed, as its position means nothing here."""
+    item = Item(call)
+    if item.refs and item.outcome is None:
+        error = Bitrix24InputError(
+            f"{item.refs[0]} refers to the result of another call, which only an ordered batch can do",
+            method=call.method,
+        )
+        item.outcome = Outcome(call, "failure", error=error)
+    return item

@@ -23,6 +23,7 @@ from airflow_provider_b24.errors import (
 )
 from airflow_provider_b24.rest.batching import Item, Window
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
+from airflow_provider_b24.rest.encoding import json_params
 from airflow_provider_b24.rest.exchange import MAX_RENEWALS, BatchReply, Exchange
 from airflow_provider_b24.rest.forks import OwnThreads
 from airflow_provider_b24.rest.limits.throttle import FIRST_ANSWER, Throttle
@@ -47,13 +48,22 @@ class Bulk:
 
     :param budget: how long the run goes on without progress.
     :param parallel: the most requests in flight.
+    :param in_order: whether no call is sent before one that stands before it; with one request in flight, the
+        calls then run one after another.
     """
 
-    def __init__(self, exchange: Exchange, calls: Iterable[Call], budget: RetryBudget, parallel: int) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        calls: Iterable[Call | Item],
+        budget: RetryBudget,
+        parallel: int,
+        in_order: bool = False,
+    ) -> None:
         self._exchange = exchange
         self._budget = budget
         self._parallel = parallel
-        self._window = Window(calls, WINDOW_BATCHES * parallel * MAX_BATCH)
+        self._window = Window(calls, WINDOW_BATCHES * parallel * MAX_BATCH, in_order)
         self._throttle = Throttle(exchange.bucket, exchange.clock)
         self._in_flight: dict[Future[BatchReply], _Request] = {}
         self._submitted = 0  # requests
@@ -100,20 +110,20 @@ class Bulk:
         """No method that waits may run now: return the time at which one may, or end the run."""
         if self._in_flight:
             return None
-        methods = {item.sent.method for item in self._window.ready}
-        until = min(self._ready_at(method) for method in methods)
+        kinds = {(item.sent.method, item.alone) for item in self._window.next_items()}
+        until = min(self._ready_at(method, alone) for method, alone in kinds)
         if self._budget.outlasts(until):
             return max(until, self._exchange.clock.now() + FIRST_ANSWER)
         self._window.end(long_wait(self._window.ready[0].sent.method, until))
         return None
 
-    def _ready_at(self, method: str) -> float:
+    def _ready_at(self, method: str, alone: bool) -> float:
         ledger = self._exchange.ledger
-        return max(ledger.ready_at("batch"), ledger.ready_at(method))
+        return ledger.ready_at(method) if alone else max(ledger.ready_at("batch"), ledger.ready_at(method))
 
-    def _room(self, method: str) -> int:
-        """How many calls of a method may run now."""
-        if self._ready_at(method) > self._exchange.clock.now():
+    def _room(self, method: str, alone: bool) -> int:
+        """How many calls of a method may run now, in a batch or alone."""
+        if self._ready_at(method, alone) > self._exchange.clock.now():
             return 0
         return self._exchange.ledger.room(method, MAX_BATCH)
 
@@ -121,16 +131,20 @@ class Bulk:
         for method, count in _methods(batch).items():
             self._exchange.ledger.start(method, count)
         self._throttle.sent()
+        calls = [item.sent for item in batch]
         try:
-            signed = self._exchange.sign("batch", {"halt": 0, "cmd": [item.command for item in batch]})
+            if batch[0].alone:
+                signed = self._exchange.sign(calls[0].method, json_params(calls[0]))
+            else:
+                signed = self._exchange.sign("batch", {"halt": 0, "cmd": [item.command for item in batch]})
         except Bitrix24Error as error:
             self._release(batch)
             self._failed(batch, error)
             return
-        calls = [item.sent for item in batch]
         self._submitted += 1
         request = _Request(self._submitted, batch, signed)
-        self._in_flight[self._threads.submit(self._exchange.send_batch, signed, calls)] = request
+        send = self._exchange.send_alone if batch[0].alone else self._exchange.send_batch
+        self._in_flight[self._threads.submit(send, signed, calls)] = request
 
     def _release(self, batch: list[Item]) -> None:
         for method, count in _methods(batch).items():
@@ -159,7 +173,10 @@ class Bulk:
             self._release(batch)
             self._rejected(batch, request.signed, error)
             return
-        self._exchange.record_batch(reply)
+        if batch[0].alone:
+            self._exchange.record_alone(reply)
+        else:
+            self._exchange.record_batch(reply)
         self._release(batch)
         for item, outcome in zip(batch, reply.outcomes, strict=True):
             item.renewals = 0
@@ -205,7 +222,7 @@ class Bulk:
             item.outcome = Outcome(item.call, "unknown", error=error)
             return True
         if applied:
-            item.outcome = Outcome(item.call, "success", result=True)
+            item.outcome = Outcome(item.call, "success", result=applied)
             return True
         item.not_applied()
         return False
@@ -263,7 +280,7 @@ class Bulk:
 
     def _failed(self, batch: list[Item], error: Bitrix24Error) -> None:
         """A whole request failed: repeat what may be repeated, or end the run."""
-        error = self._exchange.note_refusal(error, "batch")
+        error = self._exchange.note_refusal(error, batch[0].sent.method if batch[0].alone else "batch")
         if isinstance(error, Bitrix24OperatingLimitError):
             self._window.put_back(batch)
             return

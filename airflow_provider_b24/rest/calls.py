@@ -24,6 +24,7 @@ _READING_NOUNS = frozenset(
     }
 )
 _CONSUMING_READS = frozenset({"event.offline.get"})  # deletes what it returns
+_CALL_KEYS = frozenset({"method", "params", "repeatable"})
 _REPLACES = re.compile(
     r"crm\.(contact\.company|company\.contact|deal\.contact|lead\.contact|quote\.contact)\.items\.(set|delete)"
 )
@@ -74,14 +75,20 @@ def consumes(method: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """How to find out whether a write was applied when the answer to it was lost."""
+    """
+    How to find out whether a write was applied when the answer to it was lost.
+
+    :param read: reads the record.
+    :param applied: takes the result of the read, and returns the result that the lost answer must have had,
+        such as True or the id of a new record; None or False if the write was not applied.
+    """
 
     read: Call
-    applied: Callable[[Any], bool]
+    applied: Callable[[Any], Any]
 
-    def shows(self, result: Any) -> bool:
+    def shows(self, result: Any) -> Any:
         """
-        Whether the result of the read shows that the write was applied.
+        Return the result that the lost answer must have had; None or False if the write was not applied.
 
         :raises Bitrix24UnknownOutcomeError: the result cannot be understood.
         """
@@ -127,6 +134,26 @@ class Call:
     def may_repeat(self) -> bool:
         """Whether the call is sent again when the answer to it was lost."""
         return is_repeatable(self.method) if self.repeatable is None else self.repeatable
+
+
+def as_call(value: Any, where: str) -> Call:
+    """
+    Return a call as it is, or read one from ``{"method": ..., "params": {...}, "repeatable": ...}``.
+
+    :param where: what the value is called in an error.
+    :raises Bitrix24InputError: it is neither.
+    """
+    if isinstance(value, Call):
+        return value
+    if not isinstance(value, Mapping) or "method" not in value or not set(value) <= _CALL_KEYS:
+        raise Bitrix24InputError(
+            f"{where} must be a Call or {{'method': ..., 'params': {{...}}}}, got {shown(value)}"
+        )
+    params = value.get("params")
+    try:
+        return Call(value["method"], {} if params is None else params, repeatable=value.get("repeatable"))
+    except Bitrix24InputError as error:
+        raise Bitrix24InputError(f"{where}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

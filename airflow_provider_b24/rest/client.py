@@ -7,17 +7,18 @@ from typing import Any
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.rest.auth.base import Auth
+from airflow_provider_b24.rest.batching import Item
 from airflow_provider_b24.rest.bulk import Bulk
-from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.rest.calls import MAX_BATCH, Call, as_call
 from airflow_provider_b24.rest.clock import Clock, SystemClock
-from airflow_provider_b24.rest.encoding import batch_command, json_params
+from airflow_provider_b24.rest.encoding import json_params
 from airflow_provider_b24.rest.exchange import Exchange
 from airflow_provider_b24.rest.flights import Reads
 from airflow_provider_b24.rest.limits.bucket import Bucket
 from airflow_provider_b24.rest.ordered import OrderedBatch
 from airflow_provider_b24.rest.pacing import wait_turn
-from airflow_provider_b24.rest.paging import read_list
-from airflow_provider_b24.rest.references import referred
+from airflow_provider_b24.rest.paging import Rows, read_list
+from airflow_provider_b24.rest.references import check_positions
 from airflow_provider_b24.rest.replies import Outcome, Reply
 from airflow_provider_b24.rest.retry import (
     FIRST_PAUSE,
@@ -118,32 +119,41 @@ class Client:
             decision = decide(failure, repeatable=call.may_repeat, verifiable=call.verification is not None)
             if decision == "unknown":
                 raise unknown_outcome(failure, call.method)
-            if decision == "verify" and self._was_applied(call):
-                return Reply(result=True)
+            if decision == "verify" and (recovered := self._recovered(call)):
+                return Reply(result=recovered)
             pause = budget.pause(failure)
             if pause is None:
                 raise failure
             self._exchange.hold(pause)
 
-    def batch(self, calls: Sequence[Call], halt: bool = False) -> list[Outcome]:
+    def batch(self, calls: Sequence[Call | Mapping[str, Any]], halt: bool = False) -> list[Outcome]:
         """
         Run any number of calls, up to 50 in a request, and return one outcome each, in input order.
 
         With ``halt`` the calls run one after the other and everything after the first failure is skipped.
-        They also do so if one refers to the result of an earlier one (``$result[0][ID]``, by position); then
-        those that refer to a failed one are skipped.
+        They also run one after the other if one refers to the result of an earlier one by ``Ref(0, "ID")``;
+        then those that refer to a failed one are skipped. A call that means something else in a batch, such
+        as one with an empty list, is sent in a request of its own.
 
-        :raises Bitrix24InputError: a call cannot be part of a batch; nothing was sent.
+        :param calls: ``Call`` values, or ``{"method": ..., "params": {...}}`` each.
+        :raises Bitrix24InputError: a call cannot be sent; nothing was sent.
         """
         if not isinstance(calls, Sequence) or not isinstance(halt, bool):
             raise Bitrix24InputError(
                 f"calls must be a list and halt True or False, got {type(calls).__name__} and {halt!r:.20}"
             )
-        for call in calls:
-            batch_command(call)
-        if halt or any(referred(call.params) for call in calls):
-            return OrderedBatch(self._exchange, calls, self._budget(), halt).run()
-        return list(self.bulk(calls))
+        items = [Item(as_call(call, f"calls[{index}]")) for index, call in enumerate(calls)]
+        for index, item in enumerate(items):
+            if item.outcome is not None and item.outcome.error is not None:
+                error = item.outcome.error
+                raise error.replace(description=f"calls[{index}]: {error.description}")
+            check_positions(item.refs, index)
+        if halt or any(item.refs for item in items):
+            return OrderedBatch(self._exchange, items, self._budget(), halt).run()
+        # What fits in one request runs in order, also where some of it has to go alone.
+        in_order = len(items) <= MAX_BATCH and any(item.alone for item in items)
+        parallel = 1 if in_order else self.max_parallel
+        return list(Bulk(self._exchange, items, self._budget(), parallel, in_order))
 
     def bulk(self, calls: Iterable[Call]) -> Iterator[Outcome]:
         """
@@ -155,10 +165,19 @@ class Client:
         return iter(Bulk(self._exchange, calls, self._budget(), self.max_parallel))
 
     def pages(
-        self, method: str, params: Mapping[str, Any] | None = None, *, after: int | None = None
-    ) -> Iterator[Any]:
-        """Yield every row of a list method, in constant memory; see ``paging.read_list``."""
-        reads = Reads(self._exchange, self._budget(), self.max_parallel)
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        after: int | None = None,
+        exact: bool = False,
+    ) -> Rows:
+        """
+        Return an iterator of every row of a list method, in constant memory; see ``paging.read_list``.
+
+        :param exact: whether numbers with a fraction are ``Decimal``, with every digit that the portal sent.
+        """
+        reads = Reads(self._exchange, self._budget(), self.max_parallel, exact)
         return read_list(reads, method, params, after=after)
 
     def close(self) -> None:
@@ -168,7 +187,7 @@ class Client:
     def _budget(self) -> RetryBudget:
         return RetryBudget(self.clock, self._retry_timeout, self.max_wait, self._first_pause)
 
-    def _was_applied(self, call: Call) -> bool:
-        """Read whether a write took effect the answer to which was lost."""
+    def _recovered(self, call: Call) -> Any:
+        """Read the result of a write the answer to which was lost; None or False if it was not applied."""
         verification = call.verification
-        return verification is not None and verification.shows(self.perform(verification.read).result)
+        return verification and verification.shows(self.perform(verification.read).result)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_b24.errors import Bitrix24InputError
+from airflow_provider_b24.rest.presence import has_row
 from airflow_provider_b24.rest.replies import Reply
 
 
@@ -19,16 +19,17 @@ def check_expression(until: Any) -> None:
         _compile(until)
 
 
-def holds(until: Any, reply: Reply) -> bool:
+def holds(until: Any, reply: Reply, method: str = "") -> bool:
     """
     Whether a condition holds for a reply.
 
     :param until: a Jinja expression over ``result`` and ``total``, e.g. ``result.item.stageId == 'WON'``.
-        None: the result holds something; for a list, at least one row.
+        None: the result has a value; for a list, at least one row (see ``rest.presence``).
+    :param method: the REST method that was called.
     :raises Bitrix24InputError: the expression is wrong, or does not fit the result.
     """
     if until is None:
-        return _holds_something(reply.result)
+        return has_row(reply.result, method, reply.total)
     expression = _compile(until)
     try:
         return bool(expression(result=reply.result, total=reply.total))
@@ -53,12 +54,3 @@ def _compile(until: Any) -> Any:
         )
     except TemplateSyntaxError as error:
         raise Bitrix24InputError(f"until={until!r:.200} is not a Jinja expression: {error.message}") from None
-
-
-def _holds_something(result: Any) -> bool:
-    """Rows are in the result itself or in the only list inside it (``items``, ``tasks``, ...)."""
-    if isinstance(result, Mapping):
-        lists = [value for value in result.values() if isinstance(value, list)]
-        if len(lists) == len(result) == 1:
-            return bool(lists[0])
-    return bool(result)

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-import datetime
-import math
-import numbers
-import operator
-import re
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
-from urllib.parse import quote
+from typing import Any, NamedTuple, cast
+from urllib.parse import quote, unquote
 
 from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.rest.calls import Call, shown
+from airflow_provider_b24.rest.plain import LARGEST, can_be_sent, is_list, named, plain_array, plain_scalar
+from airflow_provider_b24.rest.query import (
+    MAX_LEVELS,
+    MAX_PAIRS,
+    flag_text,
+    float_text,
+    is_in_filter,
+    is_inner_name,
+    is_name,
+    is_reference,
+    null_text,
+)
+from airflow_provider_b24.rest.references import Ref, find_references, replaced
 
-_LARGEST = 2**63 - 1
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_IN_FILTER = re.compile(r"(?:^|\[)(?:ar)?filter\]?\[", re.IGNORECASE)
+_TOO_MANY = "PHP would drop a part of so many parameters from a batch command"
+
+
+class Command(NamedTuple):
+    """
+    A call as a command of a batch.
+
+    :ivar text: ``method?query``; None if the call must be sent alone, because a query cannot say the same.
+    :ivar reason: why it must be sent alone.
+    :ivar refs: the references to other calls in its parameters.
+    """
+
+    text: str | None
+    reason: str = ""
+    refs: tuple[Ref, ...] = ()
 
 
 def json_params(call: Call) -> dict[str, Any]:
@@ -33,170 +52,185 @@ def json_params(call: Call) -> dict[str, Any]:
         raise _too_deep(call) from None
 
 
-def batch_command(call: Call) -> str:
+def command_of(call: Call) -> Command:
     """
-    Write a call as a command of a batch: ``method?query``, the query as PHP reads it.
+    Write a call as a command of a batch; ``rest.query`` says what a command can say.
 
-    ``None`` becomes an empty value, booleans ``1`` and ``0``. An empty list or mapping cannot be written in
-    a query and is rejected instead of dropped.
-
-    :raises Bitrix24InputError: the call cannot be part of a batch.
+    :raises Bitrix24InputError: the call cannot be sent at all, or is itself a batch.
     """
     if not isinstance(call, Call):
         raise Bitrix24InputError(f"a batch consists of Call values, got {shown(call)}")
     if call.method.lower() == "batch":
         raise Bitrix24InputError("a batch cannot contain another batch", method=call.method)
-    pairs: list[str] = []
     try:
-        for key, value in call.params.items():
-            _add_pairs(pairs, _quoted(_key(key, call.method)), value, call.method)
+        return _command(call)
     except RecursionError:
         raise _too_deep(call) from None
-    return f"{call.method}?{'&'.join(pairs)}" if pairs else call.method
+
+
+def _command(call: Call) -> Command:
+    query = _Query(call.method)
+    try:
+        for key, value in query.named(call.params, _name):
+            query.add(key, value)
+        if len(query.pairs) > MAX_PAIRS:
+            raise _Alone(_TOO_MANY)
+    except _Alone as reason:
+        refs = tuple(find_references(call.params))
+        # The rest of the parameters must be fit to be sent, too.
+        json_params(Call(call.method, replaced(call.params, _without_reference)) if refs else call)
+        return Command(None, str(reason), refs)
+    text = f"{call.method}?{'&'.join(query.pairs)}" if query.pairs else call.method
+    return Command(text, refs=tuple(query.refs))
+
+
+def goes_alone(call: Call) -> bool:
+    """
+    Whether a call must be sent in a request of its own, because a command of a batch cannot say the same.
+
+    :raises Bitrix24InputError: the call cannot be sent at all.
+    """
+    return command_of(call).text is None
+
+
+def batch_command(call: Call) -> str:
+    """
+    Write a call as a command of a batch: ``method?query``, the query as PHP reads it.
+
+    :raises Bitrix24InputError: the call cannot be part of a batch.
+    """
+    command = command_of(call)
+    if command.text is None:
+        raise Bitrix24InputError(f"{command.reason}: call the method on its own", method=call.method)
+    return command.text
+
+
+class _Alone(Exception):
+    """A query cannot say this; the text says why."""
+
+
+class _Query:
+    """The query of a command, written pair by pair."""
+
+    def __init__(self, method: str) -> None:
+        self.pairs: list[str] = []
+        self.refs: list[Ref] = []
+        self._method = method
+
+    def add(self, key: str, value: Any, level: int = 0) -> None:
+        """Append a value with its name in the query, and whatever is inside it."""
+        # Nearly every value is a plain number or text; writing them is half of a bulk run's work.
+        kind = type(value)
+        if -LARGEST <= value <= LARGEST if kind is int else kind is str and _is_plain(value):
+            self.pairs.append(f"{key}={value}")
+            return
+        if kind is not dict and kind is not list and (array := plain_array(value)) is not None:
+            value = array
+        children: Sequence[tuple[str, Any]]
+        if kind is dict or isinstance(value, Mapping):
+            children = self.named(value, _inner_name)
+        elif kind is list or is_list(value):
+            children = [(str(index), child) for index, child in enumerate(value)]
+        else:
+            self.pairs.append(f"{key}={self._text(value, key)}")
+            return
+        if not children:
+            path = unquote(key)
+            _check_empty(path, self._method)
+            raise _Alone(
+                f"{path:.80} is empty, and a batch command cannot carry an empty {type(value).__name__}"
+            )
+        if level == MAX_LEVELS or len(self.pairs) + len(children) > MAX_PAIRS:
+            raise _Alone(_TOO_MANY)
+        for name, child in children:
+            self.add(f"{key}[{name}]", child, level + 1)
+
+    def named(
+        self, values: Mapping[Any, Any], written: Callable[[str], str | None]
+    ) -> Sequence[tuple[str, Any]]:
+        """Return what a mapping contains, under the names as the query writes them."""
+        children = [(written(name) if type(name) is str else None, child) for name, child in values.items()]
+        if all(name is not None for name, _ in children):
+            return cast("list[tuple[str, Any]]", children)
+        found = []
+        for name, child in named(values, self._method):
+            text = written(name)
+            if text is None:
+                raise _Alone(f"PHP would read the name {shown(name)} as another one")
+            found.append((text, child))
+        return found
+
+    def _text(self, value: Any, key: str) -> str:
+        if isinstance(value, Ref):
+            self.refs.append(value)
+            return quote(str(value), safe="")
+        path = unquote(key) if "%" in key else key
+        scalar = plain_scalar(value, path, self._method)
+        text: str | None
+        if scalar is None:
+            text = null_text(path, self._method)
+        elif isinstance(scalar, bool):
+            text = flag_text(scalar, path, self._method)
+        elif isinstance(scalar, float):
+            text = float_text(scalar)
+        elif isinstance(scalar, int):
+            text = str(int(scalar))
+        else:
+            text = None if is_reference(scalar) else str.__str__(scalar)
+        if text is None:
+            raise _Alone(f"{path:.80} is {shown(scalar)}, which means something else in a batch command")
+        return quote(text, safe="")
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isalnum()
+
+
+def _without_reference(value: Any) -> Any:
+    return None if isinstance(value, Ref) else value
 
 
 @lru_cache(maxsize=1024)
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
+def _name(name: str) -> str | None:
+    """Return the name of a parameter as a query writes it, or None if it cannot."""
+    return quote(name, safe="") if is_name(name) and can_be_sent(name) else None
 
 
-def _add_pairs(pairs: list[str], key: str, value: Any, method: str) -> None:
-    # Nearly every value is a plain number or text; writing them is half of a bulk run's work.
-    kind = type(value)
-    if -_LARGEST <= value <= _LARGEST if kind is int else kind is str and value.isascii() and value.isalnum():
-        pairs.append(f"{key}={value}")
-        return
-    if (array := _array(value)) is not None:
-        value = array
-    if isinstance(value, Mapping):
-        children = [(_quoted(_key(name, method)), child) for name, child in value.items()]
-    elif _is_list(value):
-        children = [(str(index), child) for index, child in enumerate(value)]
-    else:
-        pairs.append(f"{key}={_query_value(_scalar(value, key, method))}")
-        return
-    if not children:
-        _check_empty(key, method)
-        raise Bitrix24InputError(
-            f"{key:.80} is empty, and a batch command cannot carry an empty {type(value).__name__}: "
-            "leave it out, or call the method on its own",
-            method=method,
-        )
-    for name, child in children:
-        _add_pairs(pairs, f"{key}[{name}]", child, method)
-
-
-def _query_value(scalar: Any) -> str:
-    if scalar is None:
-        return ""
-    if isinstance(scalar, int):
-        return str(int(scalar))
-    return quote(str(scalar), safe="")
-
-
-def _key(name: Any, method: str) -> str:
-    key = name if isinstance(name, str) else None if isinstance(name, bool) else _whole(name)
-    if key is not None and _can_be_sent(key):
-        return str(key)
-    raise Bitrix24InputError(f"the name of a parameter must be text, got {shown(name)}", method=method)
-
-
-def _can_be_sent(scalar: str | int) -> bool:
-    """Half a surrogate pair has no UTF-8, and the portal would lose digits of a number above 64 bits."""
-    if isinstance(scalar, int):
-        return -_LARGEST <= scalar <= _LARGEST
-    return scalar.isascii() or not _SURROGATE.search(scalar)
+@lru_cache(maxsize=1024)
+def _inner_name(name: str) -> str | None:
+    """Return the name of a value inside a parameter as a query writes it, or None if it cannot."""
+    return quote(name, safe="") if is_inner_name(name) and can_be_sent(name) else None
 
 
 def _json_object(value: Mapping[Any, Any], path: str, method: str) -> dict[str, Any]:
     if path and not value:
         _check_empty(path, method)
-    children = ((_key(key, method), child) for key, child in value.items())
-    return {key: _json_value(child, f"{path}[{key}]" if path else key, method) for key, child in children}
+    return {
+        key: _json_value(child, f"{path}[{key}]" if path else key, method)
+        for key, child in named(value, method)
+    }
 
 
 def _json_value(value: Any, path: str, method: str) -> Any:
-    if (array := _array(value)) is not None:
+    if (array := plain_array(value)) is not None:
         value = array
     if isinstance(value, Mapping):
         return _json_object(value, path, method)
-    if _is_list(value):
+    if is_list(value):
         children = [_json_value(child, f"{path}[{index}]", method) for index, child in enumerate(value)]
         if not children:
             _check_empty(path, method)
         return children
-    return _scalar(value, path, method)
+    return plain_scalar(value, path, method)
 
 
 def _check_empty(path: str, method: str) -> None:
-    if _IN_FILTER.search(path):
+    if is_in_filter(path):
         raise Bitrix24InputError(
             f'{path:.80} is empty: an empty list in a filter means "no condition" to the portal, so '
             "everything would match. Skip the call when there is nothing to look for",
             method=method,
         )
-
-
-def _is_list(value: Any) -> bool:
-    """Whether this is any kind of list, also a lazy one."""
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview)
-
-
-def _array(value: Any) -> Any:
-    """Return the plain form of an array or a scalar of numpy or pandas; None for everything else."""
-    if isinstance(value, str | int | float | Mapping | list | tuple | None):
-        return None
-    convert = getattr(value, "tolist", None)
-    return convert() if callable(convert) else None
-
-
-def _scalar(value: Any, path: str, method: str) -> Any:
-    """
-    Return a value as JSON can carry it; numbers are recognized by what they are, not by their class.
-
-    A number that is whole becomes an integer, another one a float if that loses no digit, else text.
-    """
-    if value is None or (isinstance(value, str | bool | int) and _can_be_sent(value)):
-        return value
-    if _is_nan(value):
-        raise Bitrix24InputError(
-            f"{path:.80} is {shown(value)}, which is not a value: use None, or leave the parameter out",
-            method=method,
-        )
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    whole = _whole(value)
-    if whole is not None and _can_be_sent(whole):
-        return whole
-    if isinstance(value, Decimal) and value.is_finite() and abs(value) <= _LARGEST:
-        return float(value) if Decimal(repr(float(value))) == value else format(value, "f")
-    if isinstance(value, numbers.Real) and whole is None and math.isfinite(value):
-        return float(value)
-    raise Bitrix24InputError(
-        f"{path:.80} cannot be sent: {shown(value)} ({type(value).__name__})", method=method
-    )
-
-
-def _whole(value: Any) -> int | None:
-    """Return an integer of any class, or another number that is whole, as int; None for everything else."""
-    if isinstance(value, float | Decimal):
-        if not math.isfinite(value) or not -_LARGEST <= value <= _LARGEST:
-            return None
-        return int(value) if value == int(value) else None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
-
-
-def _is_nan(value: Any) -> bool:
-    """Whether this is NaN, or NaT of pandas, which are not equal to themselves, or NA, which cannot tell."""
-    if isinstance(value, Decimal):
-        return value.is_nan()
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):
-        return True
 
 
 def _too_deep(call: Call) -> Bitrix24InputError:

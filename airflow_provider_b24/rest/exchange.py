@@ -13,23 +13,30 @@ from typing import Any, NamedTuple, TypeVar
 import pendulum
 
 from airflow_provider_b24.errors import (
+    Bitrix24ApiError,
+    Bitrix24AuthError,
     Bitrix24Error,
     Bitrix24LimitError,
     Bitrix24OperatingLimitError,
     Bitrix24RateLimitError,
+    Bitrix24RequestTooLargeError,
     Bitrix24TokenExpiredError,
+    Bitrix24TransportError,
 )
+from airflow_provider_b24.rest.answers import IN_FLIGHT, AnswerError
 from airflow_provider_b24.rest.auth.base import Auth
 from airflow_provider_b24.rest.calls import Call, Signed
 from airflow_provider_b24.rest.clock import Clock
 from airflow_provider_b24.rest.limits.bucket import Bucket
 from airflow_provider_b24.rest.limits.operating import Ledger
 from airflow_provider_b24.rest.redaction import redact, redact_answer, without_frames
-from airflow_provider_b24.rest.replies import Outcome, RawReply, Reply, Timing, parse_batch, parse_reply
+from airflow_provider_b24.rest.replies import Outcome, Reply, Timing, parse_batch, parse_reply
 from airflow_provider_b24.rest.transport import Transport
 
 MAX_RENEWALS = 3  # for one request: a token taken over from another task may expire before it is used
 T = TypeVar("T")
+
+_DENIED_METHOD = frozenset({"insufficient_scope", "wrong_auth_type"})  # other methods may be allowed
 
 
 class BatchReply(NamedTuple):
@@ -70,9 +77,13 @@ class Exchange:
         """Return a request with its credentials; this may request the first token."""
         return _cleanly(lambda: self._auth.sign(method, params))
 
-    def send(self, signed: Signed) -> Reply:
-        """Send a request once and read the answer. Does not use the token store, so any thread may do it."""
-        return _cleanly(lambda: self._send(signed), signed)
+    def send(self, signed: Signed, exact: bool = False) -> Reply:
+        """
+        Send a request once and read the answer. Does not use the token store, so any thread may do it.
+
+        :param exact: whether numbers with a fraction are ``Decimal``, with every digit.
+        """
+        return _cleanly(lambda: self._send(signed, exact), signed)
 
     def send_batch(
         self, signed: Signed, calls: Sequence[Call], halt: bool = False, first: int = 0
@@ -85,6 +96,22 @@ class Exchange:
         reply = self.send(signed)
         outcomes = parse_batch(reply, calls, halt, first)
         return BatchReply([scrubbed_outcome(one, signed.secrets) for one in outcomes], reply.time)
+
+    def send_alone(self, signed: Signed, calls: Sequence[Call]) -> BatchReply:
+        """
+        Send the only one of ``calls`` once, and read the answer as that to a batch of it.
+
+        :raises Bitrix24Error: the request failed. What the portal answers to this call is its outcome.
+        """
+        (call,) = calls
+        try:
+            reply = self.send(signed)
+        except Bitrix24ApiError as error:
+            if not _is_of_call(error):
+                raise
+            return BatchReply([Outcome(call, "failure", error=error)], Timing())
+        one = Outcome(call, "success", reply.result, time=reply.time, total=reply.total, next=reply.next)
+        return BatchReply([one], reply.time)
 
     def renew(self, signed: Signed) -> bool:
         """Replace the credentials of a request that the portal called expired; False if it cannot be done."""
@@ -127,9 +154,21 @@ class Exchange:
             seconds = reply.time.duration * len(group) / len(reply.outcomes)
             self.ledger.record(method, group[-1].time, calls=len(group), seconds=seconds)
 
-    def _send(self, signed: Signed) -> Reply:
+    def record_alone(self, reply: BatchReply) -> None:
+        """Note how long the portal worked on a call that was sent alone."""
+        for outcome in reply.outcomes:
+            if outcome.ok:
+                self.ledger.record(outcome.call.method, reply.time, seconds=reply.time.duration)
+
+    def _send(self, signed: Signed, exact: bool = False) -> Reply:
         raw = self._transport.send(signed.path, signed.body, signed.method)
-        return parse_reply(RawReply(raw.status, redact_answer(raw.body, *signed.secrets)), signed.method)
+        raw = replace(raw, body=redact_answer(raw.body, *signed.secrets))
+        try:
+            with IN_FLIGHT.parsing(raw.body):
+                return parse_reply(raw, signed.method, exact)
+        except AnswerError as error:
+            text = f"{self._transport.host}: {error}"
+        raise Bitrix24TransportError(text, http_status=raw.status, method=signed.method)
 
 
 def _cleanly(action: Callable[[], T], signed: Signed | None = None) -> T:
@@ -142,11 +181,17 @@ def _cleanly(action: Callable[[], T], signed: Signed | None = None) -> T:
     raise without_frames(failure)
 
 
+def _is_of_call(error: Bitrix24ApiError) -> bool:
+    """Whether a batch would have contained this error as the outcome of one command."""
+    if isinstance(error, Bitrix24AuthError):
+        return error.code.lower() in _DENIED_METHOD
+    return not isinstance(error, Bitrix24RateLimitError | Bitrix24RequestTooLargeError)
+
+
 def _scrubbed(error: Bitrix24Error, secrets: Sequence[str]) -> Bitrix24Error:
-    code, description = redact(error.code, *secrets), redact(error.description, *secrets)
-    if (code, description) == (error.code, error.description):
-        return error
-    return error.replace(code=code, description=description)
+    texts = {name: value for name, value in vars(error).items() if isinstance(value, str)}
+    clean = {name: redact(value, *secrets) for name, value in texts.items()}
+    return error if clean == texts else error.replace(**clean)
 
 
 def scrubbed_outcome(outcome: Outcome, secrets: Sequence[str]) -> Outcome:

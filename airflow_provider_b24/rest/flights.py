@@ -16,7 +16,7 @@ from airflow_provider_b24.errors import (
 )
 from airflow_provider_b24.rest.batching import COMMAND_OVERHEAD, MAX_BYTES
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call, Signed
-from airflow_provider_b24.rest.encoding import batch_command, json_params
+from airflow_provider_b24.rest.encoding import batch_command, command_of, json_params
 from airflow_provider_b24.rest.exchange import MAX_RENEWALS, BatchReply, Exchange, scrubbed_outcome
 from airflow_provider_b24.rest.forks import OwnThreads
 from airflow_provider_b24.rest.limits.bucket import Turn
@@ -32,11 +32,13 @@ class Reads(NamedTuple):
 
     :ivar budget: how long reading goes on without progress.
     :ivar parallel: the most requests in flight.
+    :ivar exact: whether numbers with a fraction are ``Decimal``, with every digit.
     """
 
     exchange: Exchange
     budget: RetryBudget
     parallel: int
+    exact: bool = False
 
 
 class Answer(NamedTuple):
@@ -94,6 +96,18 @@ class Flights:
         """The most requests in flight."""
         return self._reads.parallel
 
+    def check_process(self) -> None:
+        """
+        Check that this is the process in which the list was begun.
+
+        :raises Bitrix24InputError: it is another one.
+        """
+        self._threads.check_process()
+
+    def send_alone(self) -> None:
+        """Send every further call in a request of its own."""
+        self._most = self._limit = 1
+
     def close(self) -> None:
         """Drop what is still in flight."""
         for flight in self._flights.values():
@@ -114,7 +128,8 @@ class Flights:
             ready_at = max(ledger.ready_at("batch"), ledger.ready_at(self._method))
             room = 0 if ready_at > clock.now() else ledger.room(self._method, self._most)
             if room or self._flights:
-                return min(room, max(1, MAX_BYTES // _size(call)))
+                # A call that goes alone need not be one that a batch can carry.
+                return min(room, max(1, MAX_BYTES // _size(call))) if room > 1 else room
             if not self._reads.budget.outlasts(ready_at):
                 raise long_wait(self._method, ready_at)
             self._reads.exchange.hold(max(ready_at - clock.now(), 0.05))
@@ -127,7 +142,8 @@ class Flights:
         signed = self._reads.exchange.sign(method, params)
         self._reads.exchange.ledger.start(self._method, len(calls))
         flight = _Flight(key, calls, signed, self._reads.exchange.clock.now())
-        self._flights[self._threads.submit(_carry, self._reads.exchange, signed, calls)] = flight
+        sent = self._threads.submit(_carry, self._reads.exchange, signed, calls, self._reads.exact)
+        self._flights[sent] = flight
 
     def receive(self) -> Answer:
         """
@@ -230,9 +246,9 @@ class Flights:
             exchange.hold(left)
 
 
-def _carry(exchange: Exchange, signed: Signed, calls: Sequence[Call]) -> BatchReply:
+def _carry(exchange: Exchange, signed: Signed, calls: Sequence[Call], exact: bool) -> BatchReply:
     """Send a request and read the answer; no outcomes if it is not one to a batch."""
-    reply = exchange.send(signed)
+    reply = exchange.send(signed, exact)
     if len(calls) == 1:
         one = Outcome(calls[0], "success", reply.result, time=reply.time, total=reply.total, next=reply.next)
         return BatchReply([one], reply.time)
@@ -243,5 +259,5 @@ def _carry(exchange: Exchange, signed: Signed, calls: Sequence[Call]) -> BatchRe
 
 
 def _size(call: Call) -> int:
-    """Bytes that a call takes as a command of a batch."""
-    return len(batch_command(call)) + COMMAND_OVERHEAD
+    """Bytes that a call takes as a command of a batch, as far as it can be one."""
+    return len(command_of(call).text or "") + COMMAND_OVERHEAD

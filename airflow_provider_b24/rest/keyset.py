@@ -12,94 +12,27 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_b24.errors import Bitrix24ApiError
 from airflow_provider_b24.rest.calls import MAX_BATCH, Call
 from airflow_provider_b24.rest.flights import WRITTEN, Flights
-from airflow_provider_b24.rest.lists import PAGE, ListMethod
-from airflow_provider_b24.rest.rows import is_listed, rows_in
+from airflow_provider_b24.rest.list_description import PAGE
+from airflow_provider_b24.rest.list_params import is_logical
+from airflow_provider_b24.rest.question import Question, how_to_read
+from airflow_provider_b24.rest.rows import is_listed
+from airflow_provider_b24.rest.same_question import ask_one, report_alone
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.replies import Outcome
+
+__all__ = ["KeysetReader", "is_logical"]
 
 GROWTH = 4  # times as many pages in the next chain while it is not known how many there are
 RANGE_ROWS = MAX_BATCH * PAGE  # rows of a range, about: its first page is counted, one chain reads the rest
 SLOW_CHAIN = 0.5  # seconds of server time for a full chain, above which ranges are read side by side
 EMPTY_CHECKS = 3  # counts that must agree before a list counts as incomplete
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of a list method, page after page."""
-
-    call: Call
-    how: ListMethod
-
-    def page(
-        self, after: Any = None, upto: int | None = None, *, start: int = -1, direction: str = "ASC"
-    ) -> Call:
-        """
-        Return the call for a page of 50 rows by id.
-
-        :param after: only ids above this one: a number, or a reference to a row of the same batch.
-        :param upto: only ids up to this one.
-        :param start: 0 to have the rows counted, -1 not to.
-        """
-        how, given = self.how, self.call.params
-        names = {str(name).lower(): name for name in given}
-        filter_name = names.get("filter", how.filter)
-        params = {
-            name: value
-            for name, value in given.items()
-            if str(name).lower() not in {"order", "sort", "start"}
-        }
-        own: dict[str, Any] = {}
-        if after is not None:
-            own[f">{how.id}"] = after
-        if upto is not None:
-            own[f"<={how.id}"] = upto
-        if own:
-            params[filter_name] = _narrowed(given.get(filter_name) or {}, own)
-        elif not given.get(filter_name):
-            params.pop(filter_name, None)
-        if how.order == "order":
-            params["order"] = {how.id: direction}
-        else:
-            by_case = str.upper if how.order.isupper() else str.lower
-            params |= {by_case("sort"): how.id, by_case("order"): direction}
-        return Call(self.call.method, params | {"start": start})
-
-    def id_of(self, row: Any) -> int:
-        """
-        Return the id of a row.
-
-        :raises Bitrix24ApiError: the row has none.
-        """
-        try:
-            return int(row[self.how.key[0]])
-        except (TypeError, ValueError, LookupError):
-            pass
-        raise Bitrix24ApiError(
-            f"a row of the list has no readable {self.how.key[0]}", method=self.call.method
-        )
-
-    def reference(self, position: int) -> str:
-        """Return the id of the last row of a full page, by the page's position in the batch."""
-        steps = [position, *([self.how.rows] if self.how.rows else []), PAGE - 1, *self.how.key]
-        return "$result" + "".join(f"[{step}]" for step in steps)
-
-
-def _narrowed(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Add conditions to a filter; what was read already satisfies the given ones on the same field."""
-    if is_logical(given):
-        return {**own, "0": given}  # beside a top-level `logic: OR` they would be one more alternative
-    return {**given, **own}
-
-
-def is_logical(given: Mapping[str, Any]) -> bool:
-    """Whether a filter joins its conditions otherwise than by AND."""
-    return any(str(name).lower() == "logic" for name in given)
+MIN_COMPARED = 2  # commands of the smallest request that can hold the first page again
 
 
 @dataclass(slots=True)
@@ -155,6 +88,19 @@ class Range:
             self.expected = None  # more rows than were counted: they are new, or the count is wrong
 
 
+class _Opening(NamedTuple):
+    """
+    The first request after the first page.
+
+    :ivar repeats: 1 if it begins with the first page again, else 0.
+    :ivar pages: how many pages follow that.
+    """
+
+    calls: list[Call]
+    repeats: int
+    pages: int
+
+
 class KeysetReader:
     """
     Reads one list by id; iterate it once.
@@ -173,20 +119,57 @@ class KeysetReader:
             lambda position, upto: question.page(question.reference(position), upto)
         )
 
-    def pages(self, first: Outcome, after: int | None) -> Iterator[list[Any]]:
+    def begin(self, first: Outcome, after: int | None) -> str:
         """
-        Yield the rows, some pages at a time.
+        Read on from the first page with one request, and check that it continues that page.
 
-        :param first: the first page, counted.
+        :param first: the first page, asked alone, and counted if the portal counts it.
         :param after: the id it was asked above; None for the start of the list.
-        :raises Bitrix24ApiError: the portal does not give all the rows that it counts.
+        :returns: why the list cannot be read by id; empty if it can.
         """
         whole = Range(after, count=True)
         self._ranges.append(whole)
         self._take_page(whole, first)
-        if self._is_slow(whole):
-            self._split(whole, self._newest())
+        start = 0 if first.total else -1
+        call = self._question.page(after, start=start)
+        slow = self._is_slow(whole)
+        while not whole.ended:
+            opening = self._opening(whole, call, start, slow)
+            self._flights.send(None, opening.calls)
+            _, outcomes = self._flights.receive()
+            if not outcomes:
+                continue  # the request was lost
+            if len(outcomes) == opening.repeats:
+                outcomes = [*outcomes, ask_one(self._flights, opening.calls[1])]
+            again = outcomes[0] if opening.repeats else None
+            verdict = how_to_read(
+                self._question, self._flights, call, first, again, outcomes[opening.repeats], whole.after or 0
+            )
+            if verdict == "offset":
+                return "the portal answers otherwise when an id is added to the conditions"
+            if verdict == "alone":
+                report_alone(self._method)
+            if verdict == "alone" or len(opening.calls) == 1:
+                self._flights.send_alone()  # no batch has been compared
+            if verdict == "alone":
+                break
+            whole.count = start == 0
+            for outcome in outcomes[opening.repeats :][: opening.pages]:
+                if whole.ended or not self._take_page(whole, outcome):
+                    break
+            if slow and len(outcomes) == len(opening.calls) > opening.repeats + opening.pages:
+                self._split(whole, self._question.last_id(outcomes[-1]))
+            break
+        return ""
+
+    def pages(self) -> Iterator[list[Any]]:
+        """
+        Yield the rows, some pages at a time.
+
+        :raises Bitrix24ApiError: the portal does not give all the rows that it counts.
+        """
         while self._ranges:
+            self._flights.check_process()
             self._launch()
             head = self._ranges[0]
             if head.rows:
@@ -198,21 +181,33 @@ class KeysetReader:
                 answer = self._flights.receive()
                 self._take(answer.key, answer.outcomes)
 
+    def _opening(self, whole: Range, first: Call, start: int, slow: bool) -> _Opening:
+        """
+        Return the calls of the first request after the first page.
+
+        The first page again, as a command; the pages that follow it, the first of them counted; and the
+        newest id if the list is to be read as ranges. The repetition is left out where it would cost a
+        request and the parameters hold nothing that text could change.
+        """
+        following = self._question.page(whole.after, start=start)
+        room = self._flights.room(following)
+        if slow and room > 1:
+            calls = [first] * (room > MIN_COMPARED) + [following, self._question.page(direction="DESC")]
+            return _Opening(calls, len(calls) - 2, 1)
+        left = whole.pages_left()
+        repeats = int(
+            room > 1 and left > 1 and (left % room != 0 or not _is_plain(self._question.call.params))
+        )
+        pages = max(1, min(left, room - repeats))
+        whole.commands = pages
+        links = (self._link(position, None) for position in range(repeats, repeats + pages - 1))
+        return _Opening([first] * repeats + [following, *links], repeats, pages)
+
     def _is_slow(self, whole: Range) -> bool:
         """Whether the server's work, not the number of requests, decides how long the list takes."""
         chain = self._flights.seconds_per_command * MAX_BATCH
         long = whole.expected is not None and whole.expected > 2 * RANGE_ROWS
         return long and not whole.ended and chain > SLOW_CHAIN and self._flights.parallel > 1
-
-    def _newest(self) -> int:
-        """Ask for the highest id of the list."""
-        call = self._question.page(direction="DESC")
-        while True:
-            self._flights.room(call)
-            self._flights.send(None, [call])
-            _, outcomes = self._flights.receive()
-            if outcomes:
-                return max(self._ids(self._rows(outcomes[0])), default=0)
 
     def _split(self, one: Range, newest: int) -> None:
         """Leave the rest of a range to several, each of about as many rows as one chain reads."""
@@ -286,9 +281,11 @@ class KeysetReader:
             raise Bitrix24ApiError("the portal does not sort the list by id", method=self._method)
         one.take(rows, ids[-1])
         one.close(full=len(rows) >= PAGE)
-        # A reference finds the last row of a page only where it is the 50th of a list, not of a map.
+        # A reference finds the last row of a page only where it is the 50th of a list, not of a map, and
+        # where the row spells its id as expected.
+        how = self._question.how
         self._chains = self._chains and (
-            len(rows) <= PAGE and is_listed(outcome.result, self._question.how.rows)
+            len(rows) <= PAGE and is_listed(outcome.result, how.rows) and how.key[0] in rows[-1]
         )
         return len(rows) == PAGE
 
@@ -302,7 +299,7 @@ class KeysetReader:
         return False
 
     def _rows(self, outcome: Outcome) -> list[Any]:
-        return rows_in(outcome.result, self._question.how.rows, self._question.call.method)
+        return self._question.rows(outcome)
 
     def _ids(self, rows: Sequence[Any]) -> list[int]:
         return [self._question.id_of(row) for row in rows]
@@ -310,3 +307,12 @@ class KeysetReader:
     @property
     def _method(self) -> str:
         return self._question.call.method
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is made of texts and numbers only, which text carries as they are."""
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return type(value) in (int, str)

@@ -9,6 +9,7 @@ import os
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from airflow_provider_b24.rest.forks import bind_to_process
 
 log = logging.getLogger(__name__)
 
-LOCK_TIMEOUT = 180.0  # seconds: longer than one renewal of tokens can take, timeouts included
+LOCK_TIMEOUT = 60.0  # seconds, although a renewal that hangs may take longer; the task's retries follow
 _POLL = 0.05  # seconds between two looks at a lock that somebody holds
 _POLLS_BEFORE_LOG = 40
 
@@ -52,6 +53,28 @@ def own_folder(folder: Path | None = None) -> Path:
     return path
 
 
+def busy() -> Bitrix24TransportError:
+    """Return the temporary error of whoever has waited for too long."""
+    return Bitrix24TransportError("somebody else has been renewing the tokens for too long", sent=False)
+
+
+@contextlib.contextmanager
+def thread_lock(lock: threading.Lock, timeout: float = LOCK_TIMEOUT) -> Iterator[float]:
+    """
+    Hold a lock among threads while the context lasts; its value is what is left of the timeout.
+
+    :param timeout: seconds to wait for it.
+    :raises Bitrix24TransportError: somebody holds it for longer; temporary.
+    """
+    since = time.monotonic()
+    if not lock.acquire(timeout=timeout):
+        raise busy()
+    try:
+        yield max(0.0, timeout - (time.monotonic() - since))
+    finally:
+        lock.release()
+
+
 @contextlib.contextmanager
 def machine_lock(
     name: str, clock: Clock, folder: Path | None = None, timeout: float = LOCK_TIMEOUT
@@ -68,12 +91,11 @@ def machine_lock(
         handle = open_own_file(own_folder(folder) / f"{name}.lock")
     except OSError as error:
         log.warning("No lock file (%s): other processes may renew the same tokens at the same time", error)
-        with _threads.lock:
+        with thread_lock(_threads.lock, timeout):
             yield
         return
-    busy = Bitrix24TransportError("another process has been renewing the tokens for too long", sent=False)
     try:
-        with file_lock(handle, clock, timeout=timeout, poll=_POLL, busy=busy, on_poll=_report):
+        with file_lock(handle, clock, timeout=timeout, poll=_POLL, busy=busy(), on_poll=_report):
             yield
     finally:
         os.close(handle)
@@ -106,20 +128,20 @@ def file_lock(
     """
     Hold an open file's lock while the context lasts.
 
-    Each opening of a file has a lock of its own, so threads exclude one another as processes do.
+    Each opening of a file has a lock of its own, so threads wait for each other as processes do.
 
     :param timeout: seconds to wait for it.
     :param poll: seconds between two attempts.
     :param busy: raised when somebody holds it for longer.
     :param on_poll: called before each wait, with the number of failed attempts.
     """
-    polls = 0
+    polls, since = 0, time.monotonic()
     while True:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         polls += 1
-        if polls * poll > timeout:
+        if max(polls * poll, time.monotonic() - since) > timeout:
             raise busy
         on_poll(polls)
         clock.sleep(poll)

@@ -1,11 +1,12 @@
 """
 Keeps secrets out of what others write: urllib3's logs, servers' answers and error texts, tracebacks.
 
-urllib3 writes request paths at DEBUG, where Airflow may mask nothing.
+What listens below this package is kept from them in ``connections`` and ``instruments``.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
@@ -17,6 +18,7 @@ from airflow_provider_b24.errors import Bitrix24Error
 
 _SECRET_PATH = re.compile(r"(/rest/(?:api/)?[0-9]+/)[^/\s\"'?]+")
 _SHORTEST = 8  # a secret that is shorter may be part of anything; Bitrix24's have 16 characters and more
+_MOST_KNOWN = 100  # secrets that are remembered; an application's change every hour
 _LOGGERS = (
     "urllib3",
     "urllib3.connectionpool",
@@ -24,6 +26,24 @@ _LOGGERS = (
     "urllib3.util.retry",
     "urllib3.response",
 )
+
+
+_known: dict[str, None] = {}  # secrets in the order in which they were used
+
+
+def remember_secrets(*secrets: str) -> None:
+    """Redact these from now on in what is written by others, such as Sentry's events."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST:
+            _known.pop(secret, None)
+            _known[secret] = None
+    for oldest in list(_known)[:-_MOST_KNOWN]:
+        _known.pop(oldest, None)
+
+
+def redact_known(text: str) -> str:
+    """Return the text with ``***`` for the code of every webhook's address and for all remembered secrets."""
+    return redact(text, *list(_known))
 
 
 def redact(text: str, *secrets: str) -> str:
@@ -49,11 +69,12 @@ def redact_answer(body: bytes, *secrets: str) -> bytes:
     return body
 
 
-def _written_forms(secret: str) -> list[str]:
+@functools.lru_cache(maxsize=2 * _MOST_KNOWN)
+def _written_forms(secret: str) -> tuple[str, ...]:
     """Return a secret as it is, as it looks inside addresses, and as it looks inside JSON."""
     written = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
     by_php = (form.replace("/", "\\/") for form in written)
-    return list(dict.fromkeys((*secret_forms(secret), *filter(None, (*written, *by_php)))))
+    return tuple(dict.fromkeys((*secret_forms(secret), *filter(None, (*written, *by_php)))))
 
 
 def secret_forms(secret: str) -> list[str]:

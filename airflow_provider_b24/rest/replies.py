@@ -12,7 +12,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
+
+import msgspec
 
 from airflow_provider_b24.errors import (
     Bitrix24ApiError,
@@ -22,9 +25,13 @@ from airflow_provider_b24.errors import (
     Bitrix24UnknownOutcomeError,
     classify,
 )
+from airflow_provider_b24.rest.answers import Room
 from airflow_provider_b24.rest.calls import Call
 
 Status = Literal["success", "failure", "unknown", "skipped"]
+
+MAX_SECONDS = 3600.0  # of one request, where none were measured here
+MAX_OPERATING = 3600.0  # operating seconds of one method; the limit is 480, and what runs may go beyond it
 
 # What may stand before the JSON: byte order marks and the notices of PHP (a page would go on behind it).
 _JSON_START = re.compile(rb'\{\s*"(?:result|error)"')
@@ -37,10 +44,17 @@ _PAGE_ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class RawReply:
-    """An HTTP answer as it came."""
+    """
+    An HTTP answer as it came.
+
+    :param seconds: how long the portal may have worked on it: from sending to the last byte.
+    :param room: keeps count of the memory that it takes.
+    """
 
     status: int
     body: bytes = field(repr=False)  # an authorization server's contains tokens
+    seconds: float = MAX_SECONDS
+    room: Room | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +66,34 @@ class Timing:
     operating_reset_at: float | None = None
 
     @classmethod
-    def parse(cls, time: Any) -> Timing:
-        """Read a ``time`` block; fields that are missing or unreadable count as unknown."""
+    def parse(cls, time: Any, most: float = MAX_SECONDS) -> Timing:
+        """
+        Read a ``time`` block; fields that are missing or unreadable count as unknown.
+
+        :param most: the longest plausible duration in seconds: what was measured here.
+        """
         if not isinstance(time, Mapping):
             return cls()
         return cls(
-            duration=parse_number(time.get("duration")) or 0.0,
-            operating=parse_number(time.get("operating")),
-            operating_reset_at=parse_number(time.get("operating_reset_at")),
+            duration=_up_to(most, time.get("duration")) or 0.0,
+            operating=_up_to(MAX_OPERATING, time.get("operating")),
+            operating_reset_at=_up_to(math.inf, time.get("operating_reset_at")),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A successful answer: ``result``, and for lists ``total`` and ``next``."""
+    """
+    A successful answer: ``result``, and for lists ``total`` and ``next``.
+
+    :ivar seconds: how long the portal may have worked on it.
+    """
 
     result: Any
     total: int | None = None
     next: int | None = None
     time: Timing = Timing()
+    seconds: float = MAX_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +124,15 @@ class Outcome:
         return self.status == "success"
 
 
-def parse_reply(raw: RawReply, method: str) -> Reply:
+def parse_reply(raw: RawReply, method: str, exact: bool = False) -> Reply:
     """
     Read the answer to one request.
 
+    :param exact: whether numbers with a fraction are ``Decimal``, with every digit; otherwise ``float``.
     :raises Bitrix24ApiError: the answer is an error, whose code is often empty.
     :raises Bitrix24TransportError: the answer is not one of Bitrix24 (an HTML page, half a body).
     """
-    body = _parse_json(raw.body)
+    body = _parse_json(raw.body, exact)
     if isinstance(body, dict) and _is_error(body):
         code, description = _code_and_text(body)
         raise classify(code, description, raw.status, method)
@@ -117,7 +141,8 @@ def parse_reply(raw: RawReply, method: str) -> Reply:
             result=body["result"],
             total=_whole(body.get("total")),
             next=_next(body.get("next"), method),
-            time=Timing.parse(body.get("time")),
+            time=Timing.parse(body.get("time"), raw.seconds),
+            seconds=raw.seconds,
         )
     raise _unreadable(raw, method)
 
@@ -142,7 +167,7 @@ def parse_batch(reply: Reply, calls: Sequence[Call], halt: bool = False, first: 
     halted: Bitrix24Error | None = None
     for position, call in enumerate(calls, first):
         key = str(position)
-        time = Timing.parse(times.get(key))
+        time = Timing.parse(times.get(key), reply.seconds)
         if key in errors:
             error: Bitrix24Error = classify(*_code_and_text(errors[key]), None, call.method)
             halted = halted or (error if halt else None)
@@ -171,16 +196,34 @@ def parse_number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _parse_json(body: bytes) -> Any:
+def _up_to(most: float, value: Any) -> float | None:
+    """Return a number that is not negative, at most so large; None for everything else."""
+    number = parse_number(value)
+    return None if number is None or number < 0 else min(number, most)
+
+
+_decode_exactly = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+def _load(body: bytes, exact: bool) -> Any:
+    if not exact:
+        return json.loads(body)
     try:
-        return json.loads(body.removeprefix(_BYTE_ORDER_MARK))
+        return _decode_exactly(body)
+    except (ValueError, RecursionError):  # what only the other one takes: half of a surrogate pair
+        return json.loads(body, parse_float=Decimal)
+
+
+def _parse_json(body: bytes, exact: bool = False) -> Any:
+    try:
+        return _load(body.removeprefix(_BYTE_ORDER_MARK), exact)
     except (ValueError, RecursionError):
         pass
     start = _JSON_START.search(body)
     if start is None or start.start() == 0:
         return None
     try:
-        return json.loads(body[start.start() :])
+        return _load(body[start.start() :], exact)
     except (ValueError, RecursionError):
         return None
 

@@ -1,5 +1,7 @@
 """
-HTTP, on one kept-alive session. The only module that imports requests.
+HTTP, on one kept-alive session of requests.
+
+Time is limited by ``connections``, size by ``answers``.
 
 Every failure becomes one of our own errors, which names host and reason and never the address: the path of a
 webhook is a password, and the exceptions of requests quote it. They must not become the cause or context of
@@ -9,50 +11,54 @@ ours either, as a traceback prints both; so ours are raised after the ``except``
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
+import math
 import re
 import socket
 import ssl
 import threading
 import time
-import warnings
-from collections.abc import Callable, Mapping
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+import urllib3
+from requests.adapters import BaseAdapter
+from requests.utils import requote_uri
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
-from airflow_provider_b24 import __version__
 from airflow_provider_b24.errors import (
     Bitrix24ConfigError,
     Bitrix24Error,
+    Bitrix24InputError,
     Bitrix24TimeoutError,
     Bitrix24TransportError,
 )
 from airflow_provider_b24.rest.address import Address, parse_address, same_family
+from airflow_provider_b24.rest.answers import IN_FLIGHT, MAX_REPLY, AnswerError, Room, read_body
 from airflow_provider_b24.rest.config import PortalConfig
+from airflow_provider_b24.rest.connections import Sending, under_way
 from airflow_provider_b24.rest.forks import bind_to_process
-from airflow_provider_b24.rest.redaction import redact_logs
+from airflow_provider_b24.rest.instruments import redact_sentry, unobserved
+from airflow_provider_b24.rest.redaction import redact, redact_logs, remember_secrets
 from airflow_provider_b24.rest.replies import RawReply
+from airflow_provider_b24.rest.sessions import check_authorities, open_session, silence_urllib3
 
 log = logging.getLogger(__name__)
 
-_HEADERS = {"User-Agent": f"airflow-provider-b24/{__version__}", "Accept": "application/json"}
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
-_MAX_READS = 5  # of the environment
-MAX_REPLY = 100_000_000  # bytes; 2,500 rows with all their fields take a tenth of that
+_MAX_FORM_REPLY = 1_000_000  # bytes; tokens take less than one thousand
+_FORM_TIMEOUT = 40.0  # seconds for the answer to a form, during which other tasks wait for tokens
 _PIECE = 65_536  # bytes read at once
 # OpenSSL's words for a handshake that never became a connection, so that nothing was sent.
-_HANDSHAKE = re.compile(
-    "CERTIFICATE|HANDSHAKE|WRONG_VERSION|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|HTTP_REQUEST"
-)
+_HANDSHAKE = re.compile("HANDSHAKE|WRONG_VERSION|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL")
+_SAFE_URLLIB3 = (2, 7, 0)  # older ones let a small answer become a large one: CVE-2026-44432 and before
 
 redact_logs()
 
@@ -82,13 +88,16 @@ class Transport:
         self._max_reply = max_reply
         self._guard = threading.Lock()
         self._portal = parse_address(config.url)
+        remember_secrets(*config.credentials.secrets, *_passwords(config.proxy))
+        redact_sentry()
+        _warn_of_urllib3(urllib3.__version__)  # type: ignore[attr-defined]
         if config.ca_bundle:
-            _check_authorities(config.ca_bundle)
+            check_authorities(config.ca_bundle)
         if not config.verify_tls and self._portal.scheme == "https":
             log.warning("TLS certificates of %s are not verified (verify_tls is off)", self.host)
-        self._session: requests.Session | None = self._open_session(config.url)
+        self._session: requests.Session | None = self._open(config.url)
         if not self._session.verify:
-            _silence_urllib3(self._portal.host, *map(str, self._session.proxies.values()))
+            silence_urllib3(self._portal.host, *map(str, self._session.proxies.values()))
         bind_to_process(self)
 
     def after_fork(self) -> None:
@@ -111,13 +120,13 @@ class Transport:
         :raises Bitrix24TransportError: no complete answer; ``sent`` says whether it may have been executed.
         :raises Bitrix24ConfigError: the address or proxy cannot work, or it redirects to another server.
         """
-        data = json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        data = _to_json(body, method)
         for _ in range(_MAX_REDIRECTS + 1):
             portal = self._portal
             with self._guard:
                 self.requests += 1
-                session = self._session = self._session or self._open_session(self.config.url)
-            reply, location = self._post(session, f"{portal}{path}", data, _JSON, method)
+                session = self._session = self._session or self._open(self.config.url)
+            reply, location = self._post(session, str(portal), path, data, _JSON, self._max_reply, method)
             if reply.status not in _REDIRECTS:
                 return reply
             self._follow(portal, path, location, method)
@@ -130,8 +139,11 @@ class Transport:
         :raises Bitrix24TransportError: no complete answer.
         :raises Bitrix24ConfigError: the address or proxy cannot work, or the server redirects.
         """
-        with self._open_session(url) as session:
-            reply, _ = self._post(session, url, urlencode(form).encode(), _FORM, "")
+        parts = urlsplit(url)
+        origin, path = f"{parts.scheme}://{parts.netloc}", url.partition(parts.netloc)[2]
+        with self._open(url) as session:
+            data = urlencode(form).encode()
+            reply, _ = self._post(session, origin, path, data, _FORM, _MAX_FORM_REPLY, longest=_FORM_TIMEOUT)
         if reply.status in _REDIRECTS:
             raise Bitrix24ConfigError(f"{urlsplit(url).netloc} redirects; the redirect was not followed")
         return reply
@@ -141,72 +153,65 @@ class Transport:
         if self._session is not None:
             self._session.close()
 
-    def _open_session(self, url: str) -> requests.Session:
-        """
-        Return a session for one server.
-
-        The TLS settings are the portal's own; any other server is always verified, against the public
-        certificate authorities and those of ``ca_bundle`` (for a proxy that opens TLS).
-        """
-        config, session = self.config, requests.Session()
-        environment = _environment(session, url)
-        # Read once, above: for each request it takes time, and a ~/.netrc would add its own credentials.
-        session.trust_env = False
-        session.headers.update(_HEADERS)
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        proxy = {"http": config.proxy, "https": config.proxy} if config.proxy else environment["proxies"]
-        session.proxies = dict(proxy)
-        session.verify = environment["verify"]
-        context = _SharedContext(ssl.PROTOCOL_TLS_CLIENT)
-        if parse_address(url).origin == self._portal.origin:
-            session.verify = (config.ca_bundle or session.verify) if config.verify_tls else False
-            context.check_hostname = config.verify_tls
-        elif config.ca_bundle:
-            context.load_verify_locations(config.ca_bundle)  # requests adds the public ones
-        adapter = _Adapter(context, config.max_parallel)
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, self._adapter or adapter)
-        return session
+    def _open(self, url: str) -> requests.Session:
+        return open_session(self.config, url, self._adapter)
 
     def _post(
-        self, session: requests.Session, url: str, data: bytes, headers: Mapping[str, str], method: str
+        self,
+        session: requests.Session,
+        origin: str,
+        path: str,
+        data: bytes,
+        headers: Mapping[str, str],
+        max_reply: int,
+        method: str = "",
+        longest: float = math.inf,
     ) -> tuple[RawReply, str]:
         """Send a request; return the answer and where it redirects to."""
-        timeout = (self.config.connect_timeout, self.config.read_timeout)
-        host = urlsplit(url).netloc
+        host, status = urlsplit(origin).netloc, None
+        sending, room = self._sending(path, longest), Room(IN_FLIGHT, max_reply)
+        url = f"{origin}{sending.path if self._adapter else sending.shown}"
+        timeout = (self.config.connect_timeout, self.config.read_timeout)  # kept by the connections
         try:
-            with session.post(
-                url, data=data, headers=headers, timeout=timeout, allow_redirects=False, stream=True
-            ) as response:
-                body = self._read(response, host, method)
-                return RawReply(response.status_code, body), response.headers.get("Location", "")
-        except requests.RequestException as error:
-            failure = _failure(error, host, method)
-        except HTTPError as error:  # while the body was read
-            slow = isinstance(error, ReadTimeoutError)
-            kind = requests.ReadTimeout if slow else requests.ConnectionError
-            failure = _failure(kind(error), host, method)
+            with (
+                unobserved(),
+                under_way(sending),
+                session.post(
+                    url, data=data, headers=headers, timeout=timeout, allow_redirects=False, stream=True
+                ) as response,
+            ):
+                status = response.status_code
+                body = read_body(
+                    _pieces(response, sending), response.headers.get("Content-Encoding", ""), room
+                )
+                raw = RawReply(status, body, self._longest(sending), room)
+                return raw, response.headers.get("Location", "")
+        except AnswerError as error:
+            failure: Bitrix24Error = Bitrix24TransportError(
+                f"{host}: {error}", http_status=status, method=method
+            )
+        except (requests.RequestException, HTTPError, TimeoutError) as error:
+            sent = _looks_sent(error) if self._adapter else sending.sent
+            failure = _failure(error, host, method, sent, status)
         except (OSError, ValueError) as error:  # requests lets some through, e.g. for a broken proxy URL
             failure = Bitrix24ConfigError(
                 f"cannot prepare the request ({type(error).__name__})", method=method
             )
         raise failure
 
-    def _read(self, response: requests.Response, host: str, method: str) -> bytes:
-        """Read a body as it arrives: a server that sends a byte now and then meets no timeout of a socket."""
-        end = self._timer() + self.config.read_timeout
-        parts: list[bytes] = []
-        size = 0
-        while part := response.raw.read1(_PIECE, decode_content=True):
-            parts.append(part)
-            size += len(part)
-            if size > self._max_reply:
-                text = f"{host}: the answer is larger than {self._max_reply:,} bytes"
-                raise Bitrix24TransportError(text, http_status=response.status_code, method=method)
-            if self._timer() > end:
-                text = f"{host}: the answer was not complete within read_timeout"
-                raise Bitrix24TimeoutError(text, http_status=response.status_code, method=method)
-        return b"".join(parts)
+    def _sending(self, path: str, longest: float) -> Sending:
+        """Return what the connections need to know of a request, at most so many seconds for its answer."""
+        config = self.config
+        read_timeout = min(config.read_timeout, longest)
+        quoted, shown = _paths(path, config.credentials.secrets)
+        sending = Sending(config.connect_timeout, read_timeout, quoted, shown, timer=self._timer)
+        if self._adapter:  # it makes no connections that would say so
+            sending.sending()
+        return sending
+
+    def _longest(self, sending: Sending) -> float:
+        """Return how long the portal may have worked on a request, in seconds."""
+        return sending.elapsed if self._adapter is None else self.config.read_timeout
 
     def _follow(self, old: Address, path: str, location: str, method: str) -> None:
         """Use a renamed portal's new address from now on, if it is trusted."""
@@ -247,99 +252,98 @@ class Transport:
         return same_family(old.host, new.host) and (new.port is None or new.origin == old.origin)
 
 
-def _environment(session: requests.Session, url: str) -> Mapping[str, Any]:
-    """Read proxies and authorities from the environment, which other threads of Airflow may be changing."""
-    for _ in range(_MAX_READS - 1):
-        with contextlib.suppress(KeyError, RuntimeError):
-            return dict(session.merge_environment_settings(url, {}, None, None, None))
-    return dict(session.merge_environment_settings(url, {}, None, None, None))
+@functools.cache
+def _warn_of_urllib3(version: str) -> None:
+    """Warn once in a process; what this package reads is limited by itself."""
+    if tuple(map(int, re.findall(r"\d+", version)[:3])) < _SAFE_URLLIB3:
+        safe = ".".join(map(str, _SAFE_URLLIB3))
+        log.warning("urllib3 %s has known vulnerabilities; install %s or newer", version, safe)
 
 
-class _SharedContext(ssl.SSLContext):
-    """
-    The TLS settings of all connections of a session.
-
-    urllib3 loads the certificate authorities for each connection, which takes longer than the handshake.
-    """
-
-    _loaded: frozenset[Any] = frozenset()
-
-    def load_verify_locations(self, *locations: Any, **named: Any) -> None:
-        what = (locations, *sorted(named.items()))
-        if what not in self._loaded:
-            super().load_verify_locations(*locations, **named)
-            self._loaded |= {what}
+@functools.lru_cache(maxsize=256)
+def _paths(path: str, secrets: tuple[str, ...]) -> tuple[str, str]:
+    """Return a path as it is sent, and as everything but the server sees it."""
+    return requote_uri(path), requote_uri(redact(path, *secrets))
 
 
-class _Adapter(HTTPAdapter):
-    """As many kept-alive connections as may be in flight, with one TLS context."""
-
-    def __init__(self, context: ssl.SSLContext, connections: int) -> None:
-        self._context = context
-        super().__init__(pool_connections=4, pool_maxsize=connections, pool_block=True)
-
-    def init_poolmanager(self, *args: Any, **facts: Any) -> Any:
-        return super().init_poolmanager(*args, **facts, ssl_context=self._context)
-
-    def proxy_manager_for(self, *args: Any, **facts: Any) -> Any:
-        return super().proxy_manager_for(*args, **facts, ssl_context=self._context)
+def _passwords(proxy: str) -> list[str]:
+    with contextlib.suppress(ValueError):
+        return [unquote(urlsplit(proxy).password or "")]
+    return []
 
 
-def _check_authorities(ca_bundle: str) -> None:
-    reason = ""
+def _to_json(body: Mapping[str, Any], method: str) -> bytes:
     try:
-        ssl.create_default_context(cafile=ca_bundle)
-    except ssl.SSLError:
-        reason = "it contains no certificate in PEM format"
-    except OSError as error:
-        reason = str(error.strerror)
-    if reason:
-        raise Bitrix24ConfigError(f"ca_bundle {ca_bundle!r} cannot be used: {reason}")
+        return json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeError:
+        pass  # the error has the whole body as an attribute
+    raise Bitrix24InputError("a text contains half a surrogate pair, which cannot be sent", method=method)
 
 
-def _silence_urllib3(*hosts: str) -> None:
-    """Our own warning says it once; urllib3 would repeat it for every request to the portal or its proxy."""
-    for host in hosts:
-        name = urlsplit(host).hostname if "://" in host else host
-        warnings.filterwarnings(
-            "ignore", message=re.escape(f"Unverified HTTPS request is being made to host '{name}'")
-        )
+def _pieces(response: requests.Response, sending: Sending) -> Iterator[bytes]:
+    """Yield a body as it arrives, as it was sent."""
+    while piece := response.raw.read1(_PIECE, decode_content=False):
+        yield piece
+        sending.left()  # raises an error when there is no time left, also while there is always data
 
 
-def _failure(error: requests.RequestException, host: str, method: str) -> Bitrix24Error:
-    """Say, without quoting an address, why a request failed and whether it may have reached the server."""
+def _failure(error: Exception, host: str, method: str, sent: bool, status: int | None) -> Bitrix24Error:
+    """
+    Say, without quoting an address, why a request failed.
+
+    :param sent: whether a part of it may have reached the server.
+    :param status: of an answer that has begun.
+    """
     kinds = requests.exceptions
     cause = _root_cause(error)
     detail = _safe_detail(cause)
     if isinstance(error, kinds.InvalidURL | kinds.InvalidSchema | kinds.MissingSchema):
         text = f"{host}: address or proxy cannot be used (a SOCKS proxy needs PySocks)"
         return Bitrix24ConfigError(text, method=method)
-    if isinstance(error, kinds.ReadTimeout):
-        return Bitrix24TimeoutError(f"{host}: no answer within read_timeout", method=method)
+    if sent and _is_late(error, cause):
+        missing = "no answer" if status is None else "the answer was not complete"
+        text = f"{host}: {missing} within read_timeout"
+        return Bitrix24TimeoutError(text, http_status=status, method=method)
     if isinstance(error, kinds.SSLError):
-        return _tls_failure(cause, host, detail, method)
-    before = _before_sending(error, cause)
+        return _tls_failure(cause, host, detail, sent, method)
+    before = "" if sent else _before_sending(error, cause)
     if before:
         return Bitrix24TransportError(f"{host}: {before}{detail}", sent=False, method=method)
     text = f"{host}: the connection broke before the answer was complete{detail}"
-    return Bitrix24TransportError(text, method=method)
+    return Bitrix24TransportError(text, sent=sent, http_status=status, method=method)
 
 
-def _before_sending(error: requests.RequestException, cause: BaseException) -> str:
-    """Say why no connection was made; empty if one was, so that the request may have been sent."""
+def _is_late(error: Exception, cause: BaseException) -> bool:
+    """Whether it was our own limit that ended a request, and not one of the operating system."""
+    slow = requests.ReadTimeout | ReadTimeoutError
+    return isinstance(error, slow) or (isinstance(cause, TimeoutError) and cause.errno is None)
+
+
+def _looks_sent(error: Exception) -> bool:
+    """Whether a request may have been sent, by its error alone: where no connection of ours says so."""
+    cause = _root_cause(error)
+    unconnected = isinstance(cause, socket.gaierror | ConnectionRefusedError | NewConnectionError)
+    if unconnected or isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
+        return False
+    untrusted = isinstance(cause, ssl.SSLCertVerificationError)
+    return not (untrusted or (isinstance(cause, ssl.SSLError) and _HANDSHAKE.search(str(cause.reason))))
+
+
+def _before_sending(error: Exception, cause: BaseException) -> str:
+    """Say why there was no connection."""
     kinds = requests.exceptions
     if isinstance(error, kinds.ProxyError):
         return "the proxy refused the connection or failed"
-    if isinstance(error, kinds.ConnectTimeout):
+    if isinstance(error, kinds.ConnectTimeout) or _is_late(error, cause):
         return "no connection within connect_timeout"
     if isinstance(cause, socket.gaierror):
         return "the host name cannot be resolved"
-    if isinstance(cause, ConnectionRefusedError) or type(cause).__name__ == "NewConnectionError":
-        return "no connection"
-    return ""
+    return "no connection"
 
 
-def _tls_failure(cause: BaseException, host: str, detail: str, method: str) -> Bitrix24TransportError:
+def _tls_failure(
+    cause: BaseException, host: str, detail: str, sent: bool, method: str
+) -> Bitrix24TransportError:
     """An untrusted certificate stays untrusted; a connection may also break after the request was sent."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return Bitrix24TransportError(
@@ -349,8 +353,7 @@ def _tls_failure(cause: BaseException, host: str, detail: str, method: str) -> B
             method=method,
             advice="If the portal has its own certificate authority, set ca_bundle.",
         )
-    handshake = isinstance(cause, ssl.SSLError) and _HANDSHAKE.search(str(cause.reason)) is not None
-    return Bitrix24TransportError(f"{host}: TLS failed{detail}", sent=not handshake, method=method)
+    return Bitrix24TransportError(f"{host}: TLS failed{detail}", sent=sent, method=method)
 
 
 def _root_cause(error: BaseException) -> BaseException:

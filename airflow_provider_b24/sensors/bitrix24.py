@@ -44,9 +44,10 @@ class Bitrix24Sensor(BaseSensorOperator):
     :param method: name of a method that reads (templated). It is called once per ``poke_interval``, and a
         list's first page counts, with its ``total``.
     :param parameters: its parameters, JSON values (templated). Not ``params``: that word is Airflow's own.
-    :param until: a Jinja expression over ``result`` and ``total`` (templated). None: the result holds
-        something; for a list, at least one row. A field that the result lacks is an error, so that
-        a misspelled one does not wait for ever; use ``result.get('name')`` for one that may be missing.
+    :param until: a Jinja expression over ``result`` and ``total`` (templated). None: the result has
+        a value; for a list, at least one row, in whatever shape the method answers. A field that the result
+        lacks is an error, so that a misspelled one does not wait forever; use
+        ``result.get('name')`` for one that may be missing.
     :param deferrable: wait in the triggerer, without a worker slot; ``mode`` has no effect then, and neither
         has ``exponential_backoff``.
     :param bitrix24_conn_id: id of the connection (templated).

@@ -1,193 +1,194 @@
-"""A whole sync: check the input, look up the companies, run, report, sum up."""
+"""One sync from beginning to end: check the input, look up what it names, run, report, sum up."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
 
-from airflow_provider_b24.crm.missing import MissingCompanies
+from airflow_provider_b24.crm.families import CONTACT_COMPANY
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24OperatingLimitError
 from airflow_provider_b24.files.paths import StoragePath, permanent_reason
-from airflow_provider_b24.rest.timeline import Meter
-from airflow_provider_b24.sync.checkpoint import Checkpoint, Cursor, NoProgress, Progress, SupersededError
-from airflow_provider_b24.sync.lines import Tally, sync_error
-from airflow_provider_b24.sync.options import SyncOptions
-from airflow_provider_b24.sync.progress_log import counted, say_end
+from airflow_provider_b24.runs.fence import Fence, SupersededError
+from airflow_provider_b24.runs.identity import RunIdentity
+from airflow_provider_b24.runs.meter import Meter
+from airflow_provider_b24.runs.state import Checkpoint, StateStore
+from airflow_provider_b24.runs.summary import ReportSummary
+from airflow_provider_b24.sync.engine import Engine
+from airflow_provider_b24.sync.messages import counted, log_end, log_start, log_stop
+from airflow_provider_b24.sync.options import EngineOptions, InputOptions, pick
 from airflow_provider_b24.sync.report import Report
-from airflow_provider_b24.sync.run import SyncRun
 from airflow_provider_b24.sync.source import Checked, Source, check
+from airflow_provider_b24.sync.state import SyncState
+from airflow_provider_b24.sync.subject import S, Subject
+from airflow_provider_b24.sync.subjects.bindings import BindingSubject
+from airflow_provider_b24.sync.subjects.options import BINDING_SYNC, BindingOptions
+from airflow_provider_b24.sync.summary import summarize, sync_error
 
 if TYPE_CHECKING:
     from airflow_provider_b24.rest.client import Client
 
-log = logging.getLogger(__name__)
+ONLY_RECORD = "Without a report, nothing else records what is written. Set report_path, or use mode='diff'"
+
+
+def sync_contact_companies(
+    client: Client,
+    wanted: Any,
+    *,
+    report_path: StoragePath | None = None,
+    store: StateStore | None = None,
+    **options: Any,
+) -> ReportSummary:
+    """
+    Bring the companies of any number of contacts to the wanted state; return the summary.
+
+    :param options: those of ``EngineOptions``, ``InputOptions`` and ``BindingOptions``.
+    """
+    if unknown := options.keys() - {*BINDING_SYNC}:
+        raise TypeError(f"unknown options of a sync: {', '.join(sorted(unknown))}")
+    form = pick(InputOptions, options)
+    subject = BindingSubject(CONTACT_COMPANY, pick(BindingOptions, options), form, client.bulk)
+    engine = pick(EngineOptions, options)
+    return sync(client, subject, wanted, engine, form, report_path=report_path, store=store)
 
 
 def sync(
     client: Client,
+    subject: Subject[S],
     wanted: Any,
-    options: SyncOptions,
+    options: EngineOptions,
+    form: InputOptions,
     *,
     report_path: StoragePath | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
+    store: StateStore | None = None,
+) -> ReportSummary:
     """
-    Bring the companies of any number of contacts to the wanted state; return the summary.
+    Bring any number of records to the wanted state; return the summary.
 
     :param wanted: see ``Bitrix24Hook.sync_contact_companies``; a path instead of text for a file.
+    :param form: how ``wanted`` is read.
     :param report_path: where the report is to be; ``.gz`` at the end compresses it.
-    :param progress: where the state is kept, so that a later try goes on where this one stopped.
+    :param store: where the state is kept, so that a later try resumes where this one stopped.
     :raises Bitrix24InputError: bad rows, or a report that cannot be written.
-    :raises Bitrix24SyncError: more contacts failed than ``max_failures``; its ``summary`` has the counts.
-    :raises Bitrix24Error: the portal stayed away; the state is saved.
+    :raises Bitrix24SyncError: more records failed than ``max_failures``; its ``summary`` has the counts.
+    :raises Bitrix24Error: the portal was unavailable; the state is saved.
     """
-    source = Source(wanted, options)
+    source = Source(wanted, subject, options, form)
     if report_path is not None and report_path == source.path:
         raise Bitrix24InputError(f"the report would overwrite its input {report_path}")
     meter = Meter(client)
-    checked = check(source, options) if source.rereadable else None
-    kept = NoProgress() if progress is None or checked is None else progress
-    key = _key(options, checked, client.host, kept)
+    checked = check(source, subject, options, form) if source.rereadable else None
+    if checked is None:
+        store = None
+    run, now = store.run if store else RunIdentity(), client.clock.now()
+    fence = Fence(run.try_number, now)
+    key = _key(options, subject, checked, f"{run.run_id}|{client.host}")
     unread = options.mode == "replace" and report_path is None and not options.dry_run
-    checkpoint = Checkpoint(kept, key, lambda cursor: _measure(meter, cursor), only_record=unread)
-    checkpoint.start(client.clock.now())
-    cursor = checkpoint.cursor
-    meter.resume(cursor.requests, cursor.seconds, cursor.timeline)
+    checkpoint = Checkpoint(
+        *(store, fence, key, SyncState()),
+        lambda state: _measure(meter, state),
+        only_record=ONLY_RECORD if unread else "",
+    )
+    checkpoint.start()
+    state = checkpoint.state
+    meter.resume(state.requests, state.seconds, state.timeline)
     checkpoint.measure()
     report = None
     if report_path is not None:
-        report = Report(report_path, key, kept, client.clock.now(), was_finished=checkpoint.was_finished)
+        report = Report(report_path, key, run, fence, now, was_finished=checkpoint.was_finished)
+    job = _Job(client, subject, options, run.retries_left, checkpoint, report)
     try:
-        _run(client, source, options, checked, checkpoint, report)
-        return _finish(client, options, kept, checkpoint, report)
+        job.run(source, checked)
+        return job.finish()
     except BaseException as error:  # noqa: BLE001 - also of a task's timeout; raised again
-        _stopped(error, client, kept, checkpoint, report)
-        raise _explained(error, checkpoint, report) from None
+        job.stop(error)
+        raise job.explain(error) from None
 
 
-def _measure(meter: Meter, cursor: Cursor) -> None:
-    cursor.requests, cursor.seconds = meter.measure(cursor.timeline, cursor.tally.contacts)
+def _measure(meter: Meter, state: SyncState) -> None:
+    state.requests, state.seconds = meter.measure(state.timeline, state.tally.total)
 
 
-def _key(options: SyncOptions, checked: Checked | None, host: str, progress: Progress) -> str:
-    """What a run is given; the state of a run that was given something else is not used."""
+def _key(options: EngineOptions, subject: Subject[S], checked: Checked | None, where: str) -> str:
+    """Identify what a run is given; the state of a run that was given something else is not used."""
     if checked is None:
         return ""
-    how = (
-        options.mode,
-        options.allow_empty,
-        options.check_companies,
-        options.dry_run,
-        options.undo,
-        options.apply_plan,
-    )
-    text = f"{progress.run}|{how}|{checked.fingerprint}|{host}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    how = (options.mode, options.dry_run, options.undo, options.apply_plan, subject.fingerprint)
+    return hashlib.sha256(f"{how}|{checked.fingerprint}|{where}".encode()).hexdigest()[:32]
 
 
-def _run(
-    client: Client,
-    source: Source,
-    options: SyncOptions,
-    checked: Checked | None,
-    checkpoint: Checkpoint,
-    report: Report | None,
-) -> None:
-    journal = None if report is None else report.journal
-    done = checkpoint.cursor.tally.contacts if journal is None else len(journal.finished)
-    log.info(
-        "Syncing %s from %s to %s, mode %s%s%s%s",
-        "contacts" if checked is None else counted(checked.contacts),
-        *(source, client.host, options.mode),
-        ", undo" if options.undo else ", applying a plan" if options.apply_plan else "",
-        ", dry run" if options.dry_run else "",
-        f"; {counted(done)} already finished" if done else "",
-    )
-    missing = MissingCompanies(client.bulk) if options.check_companies else None
-    if missing is not None and checked is not None:
-        missing.look_up(checked.companies)
-    run = SyncRun(
-        client,
-        options,
-        checkpoint=checkpoint,
-        journal=journal,
-        missing=missing,
-        total=None if checked is None else checked.contacts,
-        done=done,
-    )
-    run.run(source)
+@dataclass(frozen=True)
+class _Job(Generic[S]):
+    """One try of a sync, whose input is valid and whose report is claimed."""
 
+    client: Client
+    subject: Subject[S]
+    options: EngineOptions
+    retries_left: bool
+    checkpoint: Checkpoint[SyncState]
+    report: Report | None
 
-def _finish(
-    client: Client, options: SyncOptions, progress: Progress, checkpoint: Checkpoint, report: Report | None
-) -> dict[str, Any]:
-    """Write the report, sum up, and decide whether too much failed."""
-    checkpoint.check()
-    tally = checkpoint.cursor.tally if report is None else report.write()
-    last_line = checkpoint.cursor.line
-    checkpoint.measure()
-    summary = _summary(tally, checkpoint.cursor, options, report)
-    say_end(client.host, tally, summary)
-    failed = tally.exceeds(options.max_failures)
-    again = failed and tally.temporary > 0 and progress.retries_left
-    if again:  # the next try repeats what may pass; without a report it finds out by reading
-        touched = last_line if options.mode == "replace" else 0
-        cursor = checkpoint.cursor
-        checkpoint.cursor = replace(cursor, line=0, done=[], touched=touched, tally=Tally())
-        checkpoint.save()
-    elif not checkpoint.finish():  # perhaps an orphan: a next try would find nothing but the report
-        again = progress.retries_left
-    if report is not None:
-        report.close(finished=True, resumed=again)
-    if failed:
-        raise sync_error(tally, options.max_failures, summary)
-    return summary
+    def run(self, source: Source[S], checked: Checked | None) -> None:
+        """Look up what the input names, and go through it."""
+        journal = None if self.report is None else self.report.journal
+        done = self.checkpoint.state.tally.total if journal is None else len(journal.finished)
+        noun, total = self.subject.noun, None if checked is None else checked.total
+        log_start(
+            f"{noun}s" if total is None else counted(total, noun),
+            *(str(source), self.client.host, self.options),
+            counted(done, noun) if done else "",
+        )
+        self.subject.look_up()
+        engine = Engine(
+            *(self.client, self.subject, self.options, self.checkpoint, journal), total=total, done=done
+        )
+        engine.run(source)
 
+    def finish(self) -> ReportSummary:
+        """
+        Write the report, sum up, and decide whether too much failed.
 
-def _summary(tally: Tally, cursor: Cursor, options: SyncOptions, report: Report | None) -> dict[str, Any]:
-    counts = tally.counts
-    listed = ("contact_id", "code", "description")
-    summary = {
-        "contacts": tally.contacts,
-        **{status: counts[status] for status in ("unchanged", "written", "failed", "unknown")},
-        "requests": cursor.requests,
-        "seconds": cursor.seconds,
-        "failures": [{name: failure[name] for name in listed} for failure in tally.failures],
-        "report_path": None if report is None else str(report.path),
-        "timeline": cursor.timeline,
-    }
-    if options.apply_plan:
-        summary["skipped"] = counts["skipped"]
-    return {**summary, "planned": counts["planned"]} if options.dry_run else summary
+        :raises Bitrix24SyncError: it did.
+        """
+        checkpoint, report, options = self.checkpoint, self.report, self.options
+        checkpoint.check()
+        state = checkpoint.state
+        tally = state.tally if report is None else report.write()
+        checkpoint.measure()
+        path = None if report is None else str(report.path)
+        summary = summarize(self.subject, options, tally, state, path)
+        log_end(self.subject.noun, self.client.host, tally, summary)
+        failed = tally.exceeds(options.max_failures)
+        again = failed and tally.temporary > 0 and self.retries_left
+        if again:  # the next try repeats what may pass; without a report it finds out by reading
+            state.start_over(touched=state.position if options.mode == "replace" else 0)
+            checkpoint.save()
+        elif not checkpoint.finish():  # perhaps an orphan: a next try would find nothing but the report
+            again = self.retries_left
+        if report is not None:
+            report.close(finished=True, resumed=again)
+        if failed:
+            raise sync_error(self.subject.noun, tally, options.max_failures, summary)
+        return summary
 
+    def stop(self, error: BaseException) -> None:
+        """Log how far the run came; leave what the next try needs, and nothing if there will be none."""
+        if isinstance(error, SupersededError) or getattr(error, "summary", None):
+            return
+        deferred = isinstance(error, Bitrix24OperatingLimitError) and self.client.max_wait is not None
+        permanent = (isinstance(error, Bitrix24Error) and not error.temporary) or permanent_reason(error)
+        resumed = bool(deferred or (self.retries_left and not permanent))
+        log_stop(self.subject.noun, self.checkpoint.state.tally, resumed=resumed)
+        if self.report is not None:
+            self.report.close(finished=False, resumed=resumed)
 
-def _stopped(
-    error: BaseException, client: Client, progress: Progress, checkpoint: Checkpoint, report: Report | None
-) -> None:
-    """Say how far the run came; leave what the next try needs, and nothing if there will be none."""
-    if isinstance(error, SupersededError) or getattr(error, "summary", None):
-        return
-    deferred = isinstance(error, Bitrix24OperatingLimitError) and client.max_wait is not None
-    permanent = (isinstance(error, Bitrix24Error) and not error.temporary) or permanent_reason(error)
-    again = deferred or (progress.retries_left and not permanent)
-    tally = checkpoint.cursor.tally
-    log.warning(
-        "Stopped after %s: %d written, %d unchanged, %d failed%s",
-        *(counted(tally.contacts), tally.counts["written"], tally.counts["unchanged"], tally.bad),
-        "; the next try resumes there" if again else "",
-    )
-    if report is not None:
-        report.close(finished=False, resumed=bool(again))
-
-
-def _explained(error: BaseException, checkpoint: Checkpoint, report: Report | None) -> BaseException:
-    """A storage's permanent refusal on the way, as one sentence; every other error as it is."""
-    reason = None if isinstance(error, Bitrix24Error) else permanent_reason(error)
-    if report is None or reason is None or not isinstance(error, OSError):
-        return error
-    return Bitrix24InputError(
-        f"the report {report.path} cannot be written: {reason}. {checkpoint.cursor.tally.counts['written']} "
-        f"contacts are recorded as written; the state before each write is in {report.folder}"
-    )
+    def explain(self, error: BaseException) -> BaseException:
+        """Return a storage's permanent refusal as one sentence, and every other error as it is."""
+        reason = None if isinstance(error, Bitrix24Error) else permanent_reason(error)
+        if self.report is None or reason is None or not isinstance(error, OSError):
+            return error
+        written = counted(self.checkpoint.state.tally.counts["written"], self.subject.noun)
+        return Bitrix24InputError(
+            f"the report {self.report.path} cannot be written: {reason}. {written} recorded as written; "
+            f"the state before each write is in {self.report.folder}"
+        )

@@ -1,5 +1,5 @@
 """
-The report of a sync: one JSON line per contact, there only once it is whole.
+The report of a sync: one JSON line per record, there only once it is complete.
 
 Until then the results are in the journal, in a folder beside it.
 """
@@ -12,16 +12,17 @@ from contextlib import suppress
 
 from airflow_provider_b24.files.paths import StoragePath, explained, make_folder
 from airflow_provider_b24.files.writer import json_line, whole_file
-from airflow_provider_b24.sync import claims
-from airflow_provider_b24.sync.checkpoint import Progress
-from airflow_provider_b24.sync.journal import Journal
-from airflow_provider_b24.sync.lines import Tally
+from airflow_provider_b24.runs.claims import Claim, Claims
+from airflow_provider_b24.runs.fence import Fence
+from airflow_provider_b24.runs.identity import RunIdentity
+from airflow_provider_b24.runs.journal import Journal
+from airflow_provider_b24.runs.report_rows import Tally
 
 _TRIES = 3  # where another try deletes its records meanwhile
 
 
 class _Deleted(Exception):
-    """A try before has finished late, and deleted its records while they were read."""
+    """An earlier try has finished late, and deleted its records while they were read."""
 
 
 class Report:
@@ -29,34 +30,35 @@ class Report:
     One run's report.
 
     :param path: where it is to be; compressed if the name ends in ``.gz``.
-    :param key: what the run is given; records of another input are left alone.
-    :param progress: names the run.
+    :param key: identifies the input and the options; records of another input are left alone.
     :param now: seconds since the epoch.
     :param was_finished: the report that is there is this run's.
     :raises Bitrix24InputError: it cannot be written there, or another run's unfinished report is there.
     """
 
     def __init__(
-        self, path: StoragePath, key: str, progress: Progress, now: float, *, was_finished: bool
+        self, path: StoragePath, key: str, run: RunIdentity, fence: Fence, now: float, *, was_finished: bool
     ) -> None:
-        run = progress.run
-        owner = hashlib.sha256(f"{run}|{key}".encode()).hexdigest()[:16] if run else secrets.token_hex(8)
+        name = f"{run.run_id}|{key}".encode()
+        run_key = hashlib.sha256(name).hexdigest()[:16] if run.run_id else secrets.token_hex(8)
         self.path = path
         self.folder = path.with_name(f"{path.name}.parts")
-        self.journal = Journal(self.folder, owner, progress.attempt, path)
+        self.journal = Journal(self.folder, run_key, run.generation, path)
+        self._claims = Claims(path, self.folder, "report", "report_path")
         make_folder(path)
+
+        def open_folder() -> Claim:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            claim = self._claims.claim(run_key, run, now)
+            self.journal.start(fence, was_finished=was_finished)
+            return claim
+
         with explained(f"{path} cannot be written"):
             for _ in range(_TRIES):
-                with suppress(FileNotFoundError):  # a try before has finished late, and deletes its records
-                    self._claim = self._open(owner, progress, now, was_finished=was_finished)
+                with suppress(FileNotFoundError):  # an earlier try finishes late, and deletes its records
+                    self._claim = open_folder()
                     return
-            self._claim = self._open(owner, progress, now, was_finished=was_finished)
-
-    def _open(self, owner: str, progress: Progress, now: float, *, was_finished: bool) -> claims.Claim:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        claim = claims.claim(self.path, self.folder, owner, progress, now)
-        self.journal.start(progress.try_number, now, was_finished=was_finished)
-        return claim
+            self._claim = open_folder()
 
     def write(self) -> Tally:
         """
@@ -73,9 +75,9 @@ class Report:
         tally = Tally()
         with whole_file(self.path, self.journal.name) as file:
             try:
-                for line in self.journal.lines():
-                    tally.add(line)
-                    file.write(json_line(line))
+                for row in self.journal.report_rows():
+                    tally.add(row)
+                    file.write(json_line(row))
             except FileNotFoundError:
                 self.journal.check()
                 raise _Deleted from None
@@ -86,13 +88,13 @@ class Report:
         """
         Leave the folder.
 
-        :param finished: the report is whole.
+        :param finished: the report is complete.
         :param resumed: another try will need the results.
         """
         if resumed:
             return
         if finished or self.journal.is_empty:
             self.journal.delete()
-        claims.release(self.folder, self._claim, finished=finished)
+        self._claims.release(self._claim, finished=finished)
         with suppress(OSError):
             self.folder.rmdir()

@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_b24 import DEFAULT_CONN_ID
 from airflow_provider_b24.crm.events import OfflineEvent, event_names
-from airflow_provider_b24.errors import Bitrix24Error
 from airflow_provider_b24.hooks.offline_queue import OfflineQueue
+from airflow_provider_b24.triggers.failures import FailureLog
 from airflow_provider_b24.triggers.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -109,11 +108,12 @@ class EventPoll:
     """
 
     def __init__(self, conn_id: str, log: Any) -> None:
+        self._conn_id = conn_id
         self._queue = OfflineQueue(conn_id)
         self._log = log
         self._handed_over: dict[str, tuple[float, OfflineEvent]] = {}
         self._known: set[str] = set()  # names whose reserved events were looked for
-        self._failure = ""
+        self._failures = FailureLog("The portal's events cannot be fetched")
 
     async def next_events(self, names: Collection[str]) -> list[OfflineEvent]:
         """
@@ -130,7 +130,7 @@ class EventPoll:
             self._known.update(new)
             fresh = await self._try(lambda: self._queue.reserve(names)) if names else []
             if fresh is not None:
-                self._failure = ""
+                self._failures.succeeded()
                 found += fresh
         if found is None:
             return []
@@ -158,16 +158,13 @@ class EventPoll:
         return True
 
     async def _try(self, work: Any) -> Any:
-        """Do blocking work; if it fails, say so once and return None."""
+        """Do blocking work; if it fails, log why once and return None."""
         try:
-            done = await run_in_thread(work)
-        except (Bitrix24Error, AirflowNotFoundException) as error:
+            return await run_in_thread(work, self._conn_id)
+        except Exception as error:  # noqa: BLE001 - a watcher ends only with its trigger
             self._known.clear()  # a lost answer may have reserved events
-            if str(error) != self._failure:
-                self._log.error("The portal's events cannot be fetched; trying again: %s", error)
-            self._failure = str(error)
+            self._failures.failed(error, self._log)
             return None
-        return done
 
 
 def _producer(conn_id: str, poke_interval: float) -> SharedStreamProducer:

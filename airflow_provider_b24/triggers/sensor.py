@@ -23,7 +23,8 @@ class Bitrix24SensorTrigger(BaseTrigger):
 
     :param method: name of the method.
     :param parameters: its parameters, plain JSON values.
-    :param until: a Jinja expression over ``result`` and ``total``; None: the result holds something.
+    :param until: a Jinja expression over ``result`` and ``total``; None: the result has a value; for a
+        list, at least one row.
     :param poke_interval: seconds between two calls.
     :param bitrix24_conn_id: id of the connection.
     """
@@ -49,7 +50,7 @@ class Bitrix24SensorTrigger(BaseTrigger):
         return path, {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        while (event := await run_in_thread(self._look)) is None:
+        while (event := await run_in_thread(self._look, self.bitrix24_conn_id)) is None:
             await asyncio.sleep(self.poke_interval)
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow's
 

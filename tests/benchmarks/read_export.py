@@ -13,7 +13,7 @@ from typing import Any
 from client_ours import make_hook
 from job import LIST, SELECT, Job, carry_out, count_rows
 
-from airflow_provider_b24.export import formats
+from airflow_provider_b24.export import publish, reading
 
 
 class Meter:
@@ -40,8 +40,8 @@ class Meter:
 def prepare(job: Job) -> Callable[[], Callable[[], dict[str, Any]]]:
     """Return the export."""
     meter = Meter()
-    meter.on(formats._JsonWriter, "write")
-    meter.on(formats.JsonLines, "join")
+    meter.on(reading, "encode_rows")
+    meter.on(publish, "_copy")
     hook = make_hook(job)
     hook.get_conn()
     path = Path(job.file)

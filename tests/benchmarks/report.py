@@ -93,8 +93,8 @@ def requests(result: Result) -> str:
 
 
 def figure(value: float) -> str:
-    """A number, as short as it may be."""
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+    """A number with enough digits that a missed target never looks like a met one."""
+    return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
 def markdown(rows: Sequence[Row], notes: Iterable[str]) -> str:

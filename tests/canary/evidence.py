@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from tests.canary.instruments import record_error
+
 FOLDER = Path(os.environ.get("CANARY_EVIDENCE", ""))
 
 
@@ -29,6 +31,7 @@ def note_error(name: str, error: BaseException) -> None:
     append("errors.txt", f"===== {name}\n" + "\n".join(texts))
     append("locals.txt", f"===== {name}\n" + "\n".join(describe_locals(error)))
     append("pickles.txt", f"===== {name}\n{pickle.dumps(error)!r}")
+    record_error(error)
 
 
 def describe(error: BaseException | None) -> Iterator[str]:

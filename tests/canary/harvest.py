@@ -33,6 +33,7 @@ from tests.canary.canaries import PLANTED, SECRETS
 from tests.canary.cases import Cases, Clock, add_cases, add_few_cases
 from tests.canary.evidence import FOLDER as EVIDENCE
 from tests.canary.evidence import Everything, Masker, append, note_error
+from tests.canary.instruments import record_events, record_spans
 from tests.canary.tasks import ALL, BAD_ITEMS, GET, REPORTS, make
 from tests.canary.web import WebServer, try_connections
 from tests.in_process import share_api_server, tame_structlog
@@ -362,6 +363,8 @@ def main(few: bool) -> None:
             add_few_cases(cases)
         else:
             add_cases(cases, FOLDER)
+        record_events(EVIDENCE / "sentry.txt", PLANTED["planted canary"])
+        record_spans(EVIDENCE / "spans.txt", PLANTED["planted canary"])
         store(cases)
         plant()
         log_everything()

@@ -16,6 +16,7 @@ from airflow.providers.common.compat.version_compat import (
 )
 
 from tests.canary.canaries import PLANTED, SECRETS, Searcher, search_database
+from tests.canary.instruments import HAS_OPEN_TELEMETRY, HAS_SENTRY
 from tests.canary.tasks import ALL, BAD_ITEMS, IN_DAGS
 
 pytestmark = pytest.mark.airflow
@@ -61,7 +62,9 @@ def test_nothing_is_in_the_metadata_database(harvest, searcher):
     assert not hits, show(hits)
 
 
-@pytest.mark.parametrize("file", ["errors.txt", "pickles.txt", "locals.txt", "reprs.txt"])
+@pytest.mark.parametrize(
+    "file", ["errors.txt", "pickles.txt", "locals.txt", "reprs.txt", "sentry.txt", "spans.txt"]
+)
 def test_nothing_is_in_what_python_shows(harvest, searcher, file):
     hits = searcher.search(harvest.read(f"evidence/{file}"), file)
     assert not hits, show(hits)
@@ -98,6 +101,15 @@ def test_the_masker_knows_every_secret_in_every_url_encoding(full_harvest):
     assert any(text.endswith(f"/rest/1/{SECRETS['webhook code']}") for text in told)
 
 
+def test_instruments_recorded_what_happened(harvest):
+    if HAS_SENTRY:
+        events = harvest.read("evidence/sentry.txt")
+        assert "/rest/1/***/crm.contact." in events
+        assert "Bitrix24AuthError" in events
+    if HAS_OPEN_TELEMETRY:
+        assert "Bitrix24AuthError" in harvest.read("evidence/spans.txt")
+
+
 def test_the_searches_find_what_is_planted(harvest):
     """Each place that is searched above contains a planted canary."""
     searcher = Searcher(PLANTED)
@@ -107,7 +119,8 @@ def test_the_searches_find_what_is_planted(harvest):
     printed = (harvest.folder / "stdout.txt").read_bytes()
     assert searcher.search(TOLD_TO_MASK.sub(b"", printed))
     files = {hit.place for hit in searcher.search_files(harvest.folder)}
-    evidence = {f"evidence/{name}.txt" for name in ("records", "errors", "pickles", "locals", "reprs")}
+    kinds = ("records", "errors", "pickles", "locals", "reprs", "sentry", "spans")
+    evidence = {f"evidence/{name}.txt" for name in kinds}
     assert files >= evidence | {"reports/planted.jsonl.gz"}
     assert "answers.txt" in files or "web" not in harvest.outcomes
 

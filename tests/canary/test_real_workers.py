@@ -11,16 +11,22 @@ from cryptography.fernet import Fernet
 
 from airflow_provider_b24.sandbox import Fault, PortalServer, seeded_portal
 from tests.canary.canaries import PLANTED, SECRETS, Searcher, search_database
+from tests.canary.instruments import HAS_SENTRY, SentryServer
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 DAGS = """
     import os
     from datetime import datetime, timedelta
+    from pathlib import Path
     from airflow.providers.common.compat.sdk import DAG, task
     from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
     from tests.canary.beside import make_triggers
+    from tests.canary.instruments import record_spans
     from tests.canary.tasks import make
+
+    # In the process of each task, which parses this file.
+    record_spans(Path(os.environ["CANARY_SPANS"]) / f"{os.getpid()}.txt", os.environ["CANARY_PLANTED"])
 
     @task
     def plant(text):
@@ -83,8 +89,9 @@ def states(home):
     portal.token_lifetime = 0
     access, refresh = portal.issue_tokens("local.canary")
     portal.token_lifetime = 3600
-    for name in ("reports", "tmp"):
+    for name in ("reports", "tmp", "spans"):
         (home / name).mkdir()
+    sentry = SentryServer(home / "sentry.txt")
     settings = {
         "AIRFLOW__BITRIX24__REPORT_LOCATIONS": str(home / "reports"),
         "AIRFLOW__BITRIX24__RETRY_TIMEOUT": "0.2",
@@ -97,9 +104,12 @@ def states(home):
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "300",  # nothing is killed here
         "CANARY_PLANTED": PLANTED["planted canary"],
         "CANARY_REPORTS": str(home / "reports"),
+        "CANARY_SPANS": str(home / "spans"),
         "TMPDIR": str(home / "tmp"),
     }
-    with PortalServer(portal) as server, RealAirflow(home, DAGS, {}, settings) as airflow:
+    if HAS_SENTRY:
+        settings |= {"AIRFLOW__SENTRY__SENTRY_ON": "True", "AIRFLOW__SENTRY__SENTRY_DSN": sentry.dsn}
+    with sentry, PortalServer(portal) as server, RealAirflow(home, DAGS, {}, settings) as airflow:
         connections = make_connections(server.url.rstrip("/"), access, refresh)
         api = Api(airflow.url, airflow.session)
         for conn_id, fields in connections.items():
@@ -180,6 +190,7 @@ def test_the_search_finds_what_is_planted(states, home):
     files = {hit.place for hit in searcher.search_files(home)}
     assert "answers.txt" in files
     assert any(file.startswith("logs/") and "task_id=plant" in file for file in files)
+    assert any(file.startswith("spans/") for file in files)
     assert "lineage.jsonl" in files or not find_spec("airflow.providers.openlineage")
     messages = [message["params"]["MESSAGE"] for message in json.loads(read(home, "messages.json"))]
     assert {re.search(r"canaries\.(\w+)", text)[1] for text in messages} == {
@@ -189,6 +200,13 @@ def test_the_search_finds_what_is_planted(states, home):
         "wrong_webhook",
     }
     assert {hit.place for hit in search_database(searcher, home / "airflow.db")} >= {"xcom.value"}
+
+
+@pytest.mark.skipif(not HAS_SENTRY, reason="needs Sentry's SDK")
+def test_airflow_s_sentry_recorded_the_requests_of_failed_tasks(states, home):
+    events = read(home, "sentry.txt")
+    assert "/rest/1/***/crm.contact.company.items.set" in events
+    assert "Bitrix24AuthError" in events
 
 
 def read(home, name):

@@ -87,7 +87,7 @@ def test_the_source_archive_holds_what_the_tests_and_the_documentation_need(arch
         members = [member for member in archive.getmembers() if member.isfile()]
     names = {member.name.partition("/")[2] for member in members}
     folders = {"airflow_provider_b24", "docs", "example_dags", "scripts", "tests"}
-    papers = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
+    papers = {"CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
     tools = {"Makefile", "pyproject.toml"}
     assert {name.partition("/")[0] for name in names} == folders | papers | tools | {"PKG-INFO", ".gitignore"}
     python = {str(file.relative_to(ROOT)) for folder in folders for file in (ROOT / folder).rglob("*.py")}

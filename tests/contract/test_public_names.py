@@ -50,7 +50,7 @@ OPERATORS = {
         "max_wait": 60.0,
     },
     bitrix24.Bitrix24Operator: {"method": REQUIRED, "parameters": None, "repeatable": None},
-    bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False},
+    bitrix24.Bitrix24BatchOperator: {"calls": REQUIRED, "halt": False, "references": False},
     bitrix24.Bitrix24ListOperator: {"method": REQUIRED, "parameters": None, "output_path": None},
     export.Bitrix24ToSqlOperator: {
         "method": REQUIRED,
@@ -79,6 +79,7 @@ OPERATORS = {
         "since": None,
         "overlap": 300.0,
         "ids_path": None,
+        "max_deleted": None,
         "deferrable": False,
         "max_wait": 60.0,
     },
@@ -98,12 +99,12 @@ HOOK_METHODS = {
     "read": "(method, params=None)",
     "load": (
         "(method, params=None, *, conn_id, table, readable=False, types=None, incremental=None, since=None, "
-        "overlap=300.0, delete_missing=False, max_deleted=None, lock_timeout=60.0)"
+        "overlap=300.0, delete_missing=False, max_deleted=None, lock_timeout=60.0, owner='')"
     ),
     "export": (
         "(method, params=None, *, path, format=None, rows_per_file=None, schema=False, "
         "readable=False, types=None, incremental=None, since=None, overlap=300.0, "
-        "ids_path=None, owner='')"
+        "ids_path=None, max_deleted=None, owner='')"
     ),
     "get_contact_companies": "(contact_id)",
     "set_contact_companies": "(contact_id, items, *, allow_empty=False, check_companies=False)",
@@ -155,6 +156,7 @@ def test_every_data_argument_of_an_operator_is_a_template_field(operator):
         "allow_empty",
         "check_companies",
         "halt",
+        "references",
         "mode",
         "repeatable",
         "max_failures",

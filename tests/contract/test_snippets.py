@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from airflow_provider_b24.cli.clean import parse_span
 from airflow_provider_b24.rest.address import parse_webhook
 from airflow_provider_b24.sandbox import Fault
 from tests.contract.conftest import ROOT
@@ -118,6 +119,8 @@ def test_a_command_would_work(source, monkeypatch):
             Fault(**json.loads(fault))
         case ["pip", "install", package]:
             assert package == INFO["package-name"]
+        case ["airflow", "bitrix24", "clean", "--older-than", span, _]:
+            assert parse_span(span)
         case ["curl", _] | ["airflow", "providers", "list"] | ["git", *_]:
             pass
         case _:

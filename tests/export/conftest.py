@@ -1,5 +1,6 @@
 """A portal with deals, and exports of them into a folder, without Airflow."""
 
+import csv
 import gzip
 import json
 
@@ -40,6 +41,14 @@ def export(deals, make_client, tmp_path):  # noqa: F811
         return summary, path
 
     return export
+
+
+def table_rows(path):
+    """The rows of a CSV or Parquet file."""
+    if path.suffix == ".parquet":
+        return pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def json_rows(path):

@@ -5,8 +5,9 @@ import random
 import pytest
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24OperatingLimitError
-from airflow_provider_b24.export.deletions import exported_ids, find_deleted
-from airflow_provider_b24.export.job import ExportOptions
+from airflow_provider_b24.export.deletions import check_max_deleted, find_deleted
+from airflow_provider_b24.export.gone import Kept, export_with_deletions
+from airflow_provider_b24.export.job import ExportOptions, exported_ids
 from airflow_provider_b24.sandbox import Fault, Operating
 from tests.export.conftest import json_rows
 
@@ -17,10 +18,11 @@ DEALS = {"entityTypeId": 2, "select": ["title"], "filter": {"<=id": 3_000}}
 def find(deals, make_client, tmp_path):
     """Look for deleted deals and return their ids."""
 
-    def find(method="crm.item.list", params=DEALS, exported=(), owner="", **options):
+    def find(method="crm.item.list", params=DEALS, exported=(), owner="", max_deleted=None, **options):
         paths = tmp_path / "ids", tmp_path / "deleted.jsonl"
         client = make_client(portal=deals, **options)
-        count = find_deleted(client, method, params, *paths, lambda line: None, exported, owner)
+        log = [].append
+        count = find_deleted(client, method, params, *paths, log, exported, owner, max_deleted)
         assert {*tmp_path.iterdir()} == {*paths}
         rows = [next(iter(row.values())) for row in json_rows(paths[1])]
         assert len(rows) == count
@@ -39,7 +41,7 @@ def test_deleted_rows_are_found_once(find, deals, gone):
     find()
     for number in gone:
         deals.delete_record("deal", number)
-    assert find() == gone
+    assert find(max_deleted=1.0) == gone
     assert find() == []
 
 
@@ -106,6 +108,33 @@ def test_what_was_exported_and_is_gone_again_was_deleted(find, deals):
     assert find(exported=[82]) == []
 
 
+@pytest.mark.parametrize("owner", ["", "task"])
+def test_a_row_that_is_gone_before_the_export_ends_is_a_deleted_one(deals, make_client, tmp_path, owner):
+    """It is in no list of ids: it was created since the last time, and is exported."""
+    params = {"entityTypeId": 2, "select": ["id"]}
+    kept = Kept(tmp_path / "ids", params)
+
+    def run():
+        options = ExportOptions(tmp_path / "deals.csv", owner=owner)
+        client = make_client(portal=deals)
+        return export_with_deletions(client, "crm.item.list", params, options, kept, [].append)
+
+    assert run()["deleted"] == 0
+    number = deals.add_record("deal", TITLE="new")
+
+    def delete_at_the_end(entry):
+        if (tmp_path / "deals.csv").stat().st_mtime_ns > exported:
+            deals.on_request = None
+            deals.delete_record("deal", number)
+
+    exported = (tmp_path / "deals.csv").stat().st_mtime_ns
+    deals.on_request = delete_at_the_end
+    owner = owner and "next"
+    assert run()["deleted"] == 1
+    assert json_rows(tmp_path / "deals.csv.deleted.jsonl") == [{"id": number}]
+    assert not (tmp_path / "_bitrix24").exists()
+
+
 def test_a_row_that_is_back_is_no_longer_a_deleted_one(find, deals):
     find(params={"entityTypeId": 2, "filter": {"stageId": "NEW"}})
     rows = find(params={"entityTypeId": 2, "filter": {"stageId": "NEW"}}, owner="monday")
@@ -119,16 +148,95 @@ def test_a_row_that_is_back_is_no_longer_a_deleted_one(find, deals):
 
 
 @pytest.mark.parametrize("options", [{}, {"rows_per_file": 500}, {"types": {"id": "string"}}], ids=str)
-@pytest.mark.parametrize(
-    "name", ["deals.jsonl", "deals.jsonl.gz", "deals.csv", "deals.csv.gz", "deals.parquet"]
-)
-def test_the_ids_that_were_exported_are_read_back(export, tmp_path, name, options):
+@pytest.mark.parametrize("name", ["deals.jsonl.gz", "deals.csv", "deals.parquet"])
+def test_the_ids_that_were_exported_are_kept(export, deals, make_client, name, options):
     if name.endswith(".parquet"):
         pytest.importorskip("pyarrow")
+    given = options | {"owner": "task", "remember": True}
     for params, ids in [
         ({"entityTypeId": 2, "filter": {"<=id": 1_234}}, list(range(1, 1_235))),
         ({"entityTypeId": 2, "select": ["title"], "filter": {"<=id": 70}}, []),
         ({"entityTypeId": 2, "filter": {"<=id": 0}}, []),
     ]:
-        summary, path = export(name, params=params, **options)
-        assert [*exported_ids("crm.item.list", ExportOptions(path, **options), summary)] == ids
+        _, path = export(name, params=params, **given)
+        client = make_client(portal=deals)
+        assert [*exported_ids(client, "crm.item.list", params, ExportOptions(path, **given))] == ids
+
+
+@pytest.mark.parametrize(
+    ("deleted", "before", "max_deleted", "now"),
+    [
+        (0, 0, None, 0),
+        (0, 100, 0, 0),
+        (50, 100, None, 50),
+        (20, 21, None, 1),
+        (5, 5, None, 3),
+        (100, 100, 1.0, 0),
+        (100, 100, 1.0, None),
+        (7, 100, 7, 93),
+        (10, 100, 0.1, 90),
+    ],
+)
+def test_so_many_rows_may_be_deleted(deleted, before, max_deleted, now):
+    check_max_deleted(deleted, before, max_deleted, now)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "before", "max_deleted", "now"),
+    [
+        (51, 100, None, 49),
+        (21, 30, None, 9),
+        (5, 5, None, 0),
+        (5, 5, None, None),
+        (5, 5, 1, 0),
+        (100, 100, 100, 0),
+        (8, 100, 7, 92),
+        (11, 100, 0.1, 89),
+        (1, 100, 0, 99),
+    ],
+)
+def test_more_rows_may_not_be_deleted(deleted, before, max_deleted, now):
+    with pytest.raises(Bitrix24Error, match="nothing was deleted") as caught:
+        check_max_deleted(deleted, before, max_deleted, now)
+    assert "max_deleted=" in str(caught.value)
+    assert not caught.value.temporary
+
+
+@pytest.mark.parametrize("max_deleted", [-1, 1.5, "10", True, -0.1, float("nan")])
+def test_what_is_neither_a_number_of_rows_nor_a_share_is_refused(max_deleted):
+    with pytest.raises(Bitrix24InputError, match="max_deleted must be"):
+        check_max_deleted(1, 100, max_deleted)
+
+
+def test_a_right_that_was_taken_away_deletes_nothing(find, deals, tmp_path):
+    find(owner="monday")
+    kept = (tmp_path / "ids").read_bytes()
+    hidden = deals.state.table("deal").hidden
+    hidden.update(range(1, 3_001))
+    with pytest.raises(Bitrix24Error, match="all 3,000 rows are no longer in the list"):
+        find(owner="tuesday")
+    assert (tmp_path / "ids").read_bytes() == kept
+    assert (tmp_path / "deleted.jsonl").read_bytes() == b""
+    assert {path.name for path in tmp_path.iterdir()} == {"ids", "deleted.jsonl"}
+    hidden.clear()
+    assert find(owner="tuesday") == []
+
+
+def test_ids_may_be_kept_elsewhere_while_they_are_read(deals, make_client, tmp_path):
+    out, scratch = tmp_path / "out", tmp_path / "scratch" / "_bitrix24"
+    for _ in range(2):
+        client = make_client(portal=deals)
+        find_deleted(
+            *(client, "crm.item.list", DEALS, out / "ids", out / "gone.jsonl", [].append),
+            owner="task",
+            scratch=scratch,
+        )
+        assert {path.name for path in out.iterdir()} == {"ids", "gone.jsonl"}
+        assert not scratch.exists()
+
+
+def test_ids_that_do_not_ascend_tell_no_deletions(find, deals):
+    rows = [{"ID": str(number)} for number in range(300, 0, -1)]
+    deals.add_method("voximplant.statistic.get", lambda call: rows)
+    with pytest.raises(Bitrix24Error, match="does not sort this list by id"):
+        find("voximplant.statistic.get", {})

@@ -4,11 +4,12 @@ import csv
 import gzip
 import io
 import json
+from decimal import Decimal
 
 import pytest
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
-from tests.export.conftest import json_rows
+from tests.export.conftest import json_rows, table_rows
 
 FIELDS = ["id", "title", "opportunity", "opened", "createdTime", "begindate", "contactIds", "ufCrmKind"]
 SMALL = {"entityTypeId": 2, "select": FIELDS, "filter": {"<=id": 120}}
@@ -23,8 +24,7 @@ def test_json_lines_hold_every_row_as_the_portal_has_it(export, deals, make_clie
     deals.update_record("deal", 7, TITLE="Ümläut \\ud800 \\u2028 'quoted'", UF_CRM_KIND=2)
     summary, path = export(name, params=SMALL)
     rows = json_rows(path)
-    flags = {"Y": True, "N": False}
-    assert rows == [row | {"opened": flags[row["opened"]]} for row in wanted(make_client, deals)]
+    assert rows == wanted(make_client, deals)
     assert summary["rows"] == len(rows) == 120
 
 
@@ -52,7 +52,7 @@ def test_parquet_has_the_types_of_the_portal_s_fields(export, deals, make_client
     table = pq.read_table(path)
     types = {field.name: str(field.type) for field in table.schema}
     assert types["id"] == types["companyId"] == types["ufCrmKind"] == "int64"
-    assert types["opportunity"] == "double"
+    assert types["opportunity"] == "decimal128(38, 6)"
     assert types["opened"] == "bool"
     assert types["createdTime"] == "timestamp[us, tz=UTC]"
     assert types["begindate"] == "date32[day]"
@@ -67,36 +67,47 @@ def test_parquet_has_the_types_of_the_portal_s_fields(export, deals, make_client
 
 
 def test_numbers_that_the_portal_writes_as_text_are_numbers(export):
+    pq = pytest.importorskip("pyarrow.parquet")
     params = {"filter": {"<=ID": 10}, "select": ["ID", "OPPORTUNITY", "COMPANY_ID", "OPENED", "STAGE_ID"]}
-    _, path = export("deals.jsonl", "crm.deal.list", params)
-    for row in json_rows(path):
-        assert (type(row["ID"]), type(row["OPPORTUNITY"]), type(row["OPENED"])) == (int, float, bool)
+    _, path = export("deals.parquet", "crm.deal.list", params)
+    for row in pq.read_table(path).to_pylist():
+        assert (type(row["ID"]), type(row["OPPORTUNITY"]), type(row["OPENED"])) == (int, Decimal, bool)
         assert isinstance(row["STAGE_ID"], str)
 
 
-def test_a_method_whose_fields_are_not_described_keeps_the_types_it_answers(export):
+def test_json_lines_keep_the_text_in_which_the_portal_writes_numbers(export):
+    params = {"filter": {"<=ID": 10}, "select": ["ID", "OPPORTUNITY", "OPENED"]}
+    _, path = export("deals.jsonl", "crm.deal.list", params)
+    assert {type(value) for row in json_rows(path) for value in row.values()} == {str}
+
+
+def test_json_lines_of_a_method_whose_fields_are_not_described_are_what_it_answers(export):
     _, path = export("tasks.jsonl", "tasks.task.list", {})
     assert len(json_rows(path)) == 120
     assert {type(row["id"]) for row in json_rows(path)} == {str}
 
 
-def test_fields_that_are_not_described_as_usual_keep_the_types_of_their_values(export, deals):
+def test_fields_that_are_not_described_as_usual_are_text(export, deals):
     fields = {"ID": {"type": "integer"}, "A": {"title": "A"}, "B": "a type", "C": None}
     deals.add_method("crm.own.fields", lambda call: fields)
     deals.add_method("crm.own.list", lambda call: [{"ID": "1", "A": 2, "B": "3", "C": True}])
-    summary, _ = export("own.csv", "crm.own.list", {})
-    assert summary["fields"] == [["ID", "integer"], ["A", "integer"], ["B", "string"], ["C", "boolean"]]
+    summary, path = export("own.csv", "crm.own.list", {})
+    assert summary["fields"] == [["ID", "integer"], ["A", "string"], ["B", "string"], ["C", "string"]]
+    assert path.read_text() == "ID,A,B,C\n1,2,3,true\n"
 
 
 def test_a_type_can_be_named(export):
-    _, path = export("tasks.jsonl", "tasks.task.list", {}, types={"id": "integer"})
-    assert [row["id"] for row in json_rows(path)] == list(range(1, 121))
+    pq = pytest.importorskip("pyarrow.parquet")
+    _, path = export("tasks.parquet", "tasks.task.list", {}, types={"title": "json"})
+    assert json.loads(pq.read_table(path).to_pylist()[0]["title"])
 
 
 def test_a_value_that_does_not_fit_its_column_is_an_error_that_says_what_to_do(export, tmp_path):
-    with pytest.raises(Bitrix24Error, match=r"column title .* types=\{'title': 'string'\}"):
-        export("tasks.jsonl", "tasks.task.list", {}, types={"title": "integer"})
+    what = r"the row with id 1: column title is of type integer, but holds .* types=\{'title': 'string'\}"
+    with pytest.raises(Bitrix24Error, match=what):
+        export("tasks.csv", "tasks.task.list", {}, types={"title": "integer"})
     assert list(tmp_path.iterdir()) == []
+    assert export("tasks.jsonl", "tasks.task.list", {}, types={"title": "integer"})[0]["rows"] == 120
 
 
 def test_the_summary_is_small_and_tells_the_portal_s_time_before_the_first_row(export, deals, clock):
@@ -180,12 +191,21 @@ def test_an_id_that_was_not_selected_is_not_a_column(export):
     assert summary["columns"] == 1
 
 
-def test_a_row_with_a_field_that_has_no_column_is_an_error(export, deals):
+@pytest.mark.parametrize("name", ["own.csv", "own.parquet"])
+def test_a_field_that_comes_first_in_a_late_row_is_a_column(export, deals, name):
     rows = [{"id": number, "a": 1} | ({"b": 2} if number == 700 else {}) for number in range(1, 801)]
-    deals.add_method("own.thing.list", lambda call: rows)
-    with pytest.raises(Bitrix24Error, match="the first rows did not have: b"):
+    deals.add_method("calendar.event.get", lambda call: rows)
+    summary, path = export(name, "calendar.event.get", {})
+    assert summary["fields"] == [["id", "string"], ["a", "string"], ["b", "string"]]
+    read = table_rows(path)
+    assert (read[699]["b"], read[0]["b"] or None) == ("2", None)
+
+
+def test_rows_that_are_no_objects_are_json_lines_and_no_table(export, deals):
+    deals.add_method("own.thing.list", lambda call: [1, 2, 3])
+    assert json_rows(export("own.jsonl", "own.thing.list", {})[1]) == [1, 2, 3]
+    with pytest.raises(Bitrix24Error, match="a row of the list is int, not an object"):
         export("own.csv", "own.thing.list", {})
-    assert len(json_rows(export("own.jsonl", "own.thing.list", {})[1])) == 800
 
 
 @pytest.mark.parametrize("name", ["contacts.csv", "contacts.parquet"])

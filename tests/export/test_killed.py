@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from airflow_provider_b24.export.scratch import FOLDER
 from airflow_provider_b24.sandbox import Portal, PortalServer
 
 pytestmark = pytest.mark.slow
@@ -45,5 +46,6 @@ def test_a_file_is_exact_after_three_kills(tmp_path):
         subprocess.run(command, check=True)
     assert [json.loads(line)["id"] for line in path.open()] == list(range(1, 60_001))
     assert portal.requests <= 26 + 3 * 6
-    left = {one.name for one in tmp_path.iterdir()} - {path.name}
+    assert {one.name for one in tmp_path.iterdir()} <= {path.name, FOLDER}
+    left = [one.name for one in tmp_path.glob(f"{FOLDER}/*")]
     assert all(name.endswith(".tmp") for name in left)

@@ -12,9 +12,10 @@ from airflow_provider_b24.errors import (
     Bitrix24OperatingLimitError,
     Bitrix24TransportError,
 )
-from airflow_provider_b24.export.job import ExportOptions, forget
+from airflow_provider_b24.export.job import ExportOptions, exported_ids, forget
 from airflow_provider_b24.export.pieces import Pieces
-from airflow_provider_b24.sandbox import Fault, Operating
+from airflow_provider_b24.export.scratch import FOLDER
+from airflow_provider_b24.sandbox import Answer, Fault, Operating
 from tests.export.conftest import json_rows
 
 ALL = {"entityTypeId": 2, "select": ["id", "title"]}
@@ -79,10 +80,11 @@ def test_another_task_s_pieces_are_left_alone(export, deals, tmp_path):
     with pytest.raises(Killed):
         export("deals.jsonl", params=ALL, owner="one")
     deals.on_request = None
-    left = {path.name for path in tmp_path.iterdir()}
+    left = {path.name for path in (tmp_path / FOLDER).iterdir()}
     _, path = export("deals.jsonl", params=ALL, owner="two")
     assert len(json_rows(path)) == 25_000
-    assert {path.name for path in tmp_path.iterdir()} == left | {"deals.jsonl"}
+    assert {path.name for path in tmp_path.iterdir()} == {"deals.jsonl", FOLDER}
+    assert {path.name for path in (tmp_path / FOLDER).iterdir()} == left
 
 
 def test_a_wait_that_is_too_long_keeps_what_was_read(export, deals, make_client, clock, tmp_path):
@@ -112,7 +114,7 @@ def test_a_list_read_by_offset_begins_anew(export, deals):
         export("deals.jsonl", "crm.deal.list", params, owner="task")
     deals.on_request = None
     _, path = export("deals.jsonl", "crm.deal.list", params, owner="task")
-    assert [row["ID"] for row in json_rows(path)] == list(range(25_000, 0, -1))
+    assert [int(row["ID"]) for row in json_rows(path)] == list(range(25_000, 0, -1))
 
 
 @pytest.mark.parametrize("owner", ["", "task"])
@@ -180,7 +182,7 @@ def test_a_try_that_another_one_overtakes_never_publishes_a_part(
 def test_a_try_that_lost_its_pieces_may_be_repeated(export, deals, tmp_path):
     def delete(entry):
         if deals.requests == 8:
-            for path in tmp_path.iterdir():
+            for path in (tmp_path / FOLDER).iterdir():
                 path.unlink()
 
     deals.on_request = delete
@@ -234,13 +236,36 @@ def test_tries_killed_anywhere_end_with_the_exact_file(export, deals, seed):
 
 
 @pytest.mark.parametrize("options", [{}, {"rows_per_file": 10_000}], ids=str)
-def test_a_finished_export_is_remembered_until_it_is_forgotten(export, deals, tmp_path, options):
+def test_a_finished_export_is_remembered_until_it_is_forgotten(export, deals, make_client, tmp_path, options):
     given = options | {"owner": "task", "remember": True}
     first, path = export("deals.jsonl", params=ALL, **given)
+    client = make_client(portal=deals)
+    assert [*exported_ids(client, "crm.item.list", ALL, ExportOptions(path, **given))] == [*range(1, 25_001)]
     requests = deals.requests
     assert export("deals.jsonl", params=ALL, **given)[0] == first
     assert deals.requests == requests
     next(tmp_path.glob("deals*.jsonl")).unlink()
     assert export("deals.jsonl", params=ALL, **given)[0]["rows"] == 25_000
-    forget(ExportOptions(path, **given))
-    assert [one.name for one in tmp_path.iterdir() if "task" in one.name] == []
+    forget(client, "crm.item.list", ALL, ExportOptions(path, **given))
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_list_that_the_portal_does_not_sort_is_complete(export, deals):
+    """Pieces of such a list are not named by ids, and no later try relies on them."""
+    rows = [{"ID": str(number)} for number in range(25_000, 0, -1)]
+
+    def page(call):
+        start = max(0, call.start or 0)
+        return Answer(rows[start : start + 50], total=len(rows), next=start + 50 if start < 24_950 else None)
+
+    deals.add_method("voximplant.statistic.get", page)
+    summary, path = export("calls.jsonl", "voximplant.statistic.get", {}, owner="task")
+    assert summary["rows"] == 25_000
+    assert json_rows(path) == rows
+    killed_at(deals, deals.requests + 8)
+    with pytest.raises(Killed):
+        export("calls.jsonl", "voximplant.statistic.get", {}, owner="task")
+    deals.on_request = None
+    assert export("calls.jsonl", "voximplant.statistic.get", {}, owner="task")[0]["rows"] == 25_000
+    assert json_rows(path) == rows
+    assert not (path.parent / FOLDER).exists()

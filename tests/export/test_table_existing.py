@@ -11,6 +11,8 @@ from airflow_provider_b24.export.targets.names import column_names, parse_table_
 from airflow_provider_b24.export.targets.table import check_target, write_table
 from tests.export.databases import POSTGRES, database, mariadb_port, open_database, postgres_server  # noqa: F401
 
+pytestmark = pytest.mark.sqlalchemy
+
 ID, TITLE = Column("id", "integer"), Column("title")
 TIME = datetime(2026, 3, 1, 1, 30, 5, 250_000, tzinfo=UTC)
 
@@ -315,3 +317,20 @@ def test_thousands_of_names_that_collide_are_told_apart_at_once():
     names = column_names(fields, 30)
     assert len(set(names.values())) == 3_000
     assert max(map(len, names.values())) <= 30
+
+
+@pytest.mark.parametrize("type_", ["BIGINT", "DATE", "VARCHAR(3)"])
+def test_a_field_that_the_portal_no_longer_has_is_emptied_whatever_its_column_was_made_for(
+    database,  # noqa: F811
+    write,
+    type_,
+):
+    value = {"BIGINT": "7", "DATE": "'2026-03-01'", "VARCHAR(3)": "'abc'"}[type_]
+    database.execute(
+        f"CREATE TABLE deals (id BIGINT PRIMARY KEY, title VARCHAR(20), gone {type_})",
+        f"INSERT INTO deals VALUES (1, 'a', {value}), (2, 'b', {value})",
+    )
+    columns = (ID, TITLE, Column("gone", is_missing=True))
+    assert write((1, "a", None), (3, "c", None), columns=columns).written == 2
+    rows = database.execute("SELECT id, gone FROM deals ORDER BY id")
+    assert [gone is None for _, gone in rows] == [True, False, True]

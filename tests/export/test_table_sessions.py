@@ -234,7 +234,7 @@ def test_a_user_who_may_create_nothing_loads_a_table_that_exists(server, clerk):
     assert write(target, rows).written == 0
     result = write(target, [(5, "five"), (6, None)], keep_ids=lambda: iter(range(2, 1_200)))
     assert (result.written, result.deleted) == (2, 2)
-    with pytest.raises(Bitrix24Error, match="would be deleted"):
+    with pytest.raises(Bitrix24Error, match="rows are no longer in the list"):
         write(target, [(7, "seven")], keep_ids=lambda: iter([1]))
     assert server.execute("SELECT title FROM deals WHERE id = 7") == [("t7",)]
     with pytest.raises(Bitrix24TableError, match="may not do this"):

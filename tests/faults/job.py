@@ -5,15 +5,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_b24.runs.identity import RunIdentity
 
-class MemoryProgress:
+
+class MemoryStore:
     """The state of a sync, as long as the test lasts."""
 
-    run = "a run that is resumed"
-    attempt = "0"
-    group = ""
-    try_number = 1
-    retries_left = True
+    run = RunIdentity("a run that is resumed", "0", 1, retries_left=True)
 
     def __init__(self) -> None:
         self.state: dict[str, Any] | None = None
@@ -28,14 +26,10 @@ class MemoryProgress:
         self.state = None
 
 
-class FileProgress:
+class FileStore:
     """The state of a sync in a file."""
 
-    run = "a run that is killed"
-    attempt = "0"
-    group = ""
-    try_number = 1
-    retries_left = True
+    run = RunIdentity("a run that is killed", "0", 1, retries_left=True)
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,9 +37,9 @@ class FileProgress:
     def load(self) -> dict[str, Any] | None:
         return json.loads(self._path.read_text()) if self._path.exists() else None
 
-    def save(self, cursor: dict[str, Any]) -> None:
+    def save(self, state: dict[str, Any]) -> None:
         new = self._path.with_suffix(".new")
-        new.write_text(json.dumps(cursor))
+        new.write_text(json.dumps(state))
         new.replace(self._path)
 
     def finish(self, state: dict[str, Any]) -> None:
@@ -58,10 +52,10 @@ def sync(connection: str, folder: Path, options: dict[str, Any]) -> None:
     from airflow_provider_b24.hooks.bitrix24 import Bitrix24Hook
 
     os.environ["AIRFLOW_CONN_FAULTY"] = connection
-    progress = FileProgress(folder / "cursor.json")
+    store = FileStore(folder / "cursor.json")
     try:
         summary = Bitrix24Hook("faulty").sync_contact_companies(
-            folder / "wanted.jsonl", progress=progress, **options
+            folder / "wanted.jsonl", progress=store, **options
         )
     except Bitrix24SyncError as error:
         summary = {**error.summary, "error": str(error), "temporary": error.temporary}

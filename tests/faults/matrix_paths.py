@@ -190,7 +190,7 @@ def call_paths() -> list[Path]:
         ),
         Path("batch of writes", run=batch(add), truth=added(CALLS), **blind),
         Path("batch with halt", run=batch(add, halt=True), truth=added(CALLS), **blind),
-        Path("batch with references", run=batch(linked), truth=added(2), **blind),
+        Path("batch with references", run=batch(linked, references=True), truth=added(2), **blind),
     ]
 
 

@@ -141,6 +141,18 @@ class RealAirflow:
         )
         return [state for (state,) in self._ask(query, dag)]
 
+    def clear(self, dag: str, number: int) -> None:
+        """Clear the only task in a run of the DAG, counted from 0, once the run has ended."""
+        run = self._ask("SELECT run_id FROM dag_run WHERE dag_id = ? ORDER BY id", dag)[number][0]
+
+        def has_ended() -> bool:
+            ((state,),) = self._ask("SELECT state FROM dag_run WHERE dag_id = ? AND run_id = ?", dag, run)
+            return state in ("success", "failed")
+
+        wait_for(has_ended, 60, lambda: self.task_log(dag))
+        body = {"dry_run": False, "dag_run_id": run, "task_ids": ["sync"], "only_failed": False}
+        self._insist("POST", f"{self._api}/dags/{dag}/clearTaskInstances", body)
+
     def watermark_keys(self, table: str) -> list[str]:
         """The keys of the watermarks in a table of Airflow's database."""
         query = f'SELECT "key" FROM {table} WHERE "key" LIKE \'bitrix24_watermark%\''

@@ -102,7 +102,7 @@ def test_the_file_of_an_export_that_is_killed_three_times_is_exact(airflow, port
     assert airflow.returned("killed")["rows"] == ROWS
     assert ids_in(home / "killed.jsonl") == list(range(1, ROWS + 1))
     assert portal.requests <= FEWEST_REQUESTS + len(KILLS) * LOST_REQUESTS
-    assert [path for path in home.glob("killed.jsonl.*") if path.suffix != ".tmp"] == []
+    assert [path for path in home.glob("_bitrix24/*.killed.jsonl.*") if path.suffix != ".tmp"] == []
 
 
 def test_an_orphan_and_the_next_try_leave_an_exact_file(airflow, home, orphan):
@@ -123,6 +123,20 @@ def test_a_run_that_fails_does_not_move_the_watermark(airflow, portals, home):
         portal.update_record("deal", 80 + len(states), TITLE="changed")
     rows = [ids_in(path) for path in sorted((home / "nightly").iterdir(), key=os.path.getmtime)]
     assert rows == [list(range(1, 201)), [81, 82]]
+
+
+def test_a_run_that_is_cleared_begins_where_it_began(airflow, home):
+    first, last = sorted((home / "nightly").iterdir(), key=os.path.getmtime)
+    for number, path, ids in ((2, last, [81, 82, 83]), (0, first, list(range(1, 201)))):
+        path.unlink()
+        airflow.clear("nightly", number)
+        wait_for(path.exists, 90, lambda: airflow.task_log("nightly"))
+        assert ids_in(path) == ids
+        wait_for(
+            lambda number=number: airflow.states("nightly")[number] == "success",
+            90,
+            lambda: airflow.task_log("nightly"),
+        )
 
 
 def test_the_watermark_is_kept_with_the_asset(airflow):

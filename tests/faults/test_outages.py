@@ -7,7 +7,7 @@ from airflow_provider_b24.crm.contact_company import add_company, set_companies
 from airflow_provider_b24.errors import Bitrix24AuthError, Bitrix24Error
 from airflow_provider_b24.rest.calls import Call
 from airflow_provider_b24.sandbox import Fault
-from tests.faults.job import MemoryProgress
+from tests.faults.job import MemoryStore
 from tests.faults.portals import lines_of, make_portal, write_wanted, wrong_contacts
 
 pytestmark = pytest.mark.airflow
@@ -39,10 +39,10 @@ def comes_back(portal):
 def test_contacts_on_their_way_when_the_portal_goes_are_not_failed_but_taken_up_again(
     hook_of, tmp_path, trouble, mode, with_report
 ):
-    portal, progress = make_portal(CONTACTS), MemoryProgress()
+    portal, store = make_portal(CONTACTS), MemoryStore()
     wanted, report = write_wanted(tmp_path / "wanted.jsonl", CONTACTS), tmp_path / "report.jsonl"
     hook = hook_of(portal)
-    options = {"mode": mode, "max_failures": 1.0, "progress": progress}
+    options = {"mode": mode, "max_failures": 1.0, "progress": store}
     if with_report:
         options["report_path"] = str(report)
 

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError
 from airflow_provider_b24.sandbox import Fault
-from tests.faults.job import MemoryProgress
+from tests.faults.job import MemoryStore
 from tests.faults.portals import company_of, make_portal, write_wanted, wrong_contacts
 
 pytestmark = pytest.mark.airflow
@@ -78,8 +78,8 @@ def mend(portal):
 
 @pytest.mark.parametrize("mode", ["diff", "replace"])
 def test_a_resumed_report_covers_each_contact_once_on_any_storage(hook, portal, wanted, report, mode):
-    progress = MemoryProgress()
-    options = {"mode": mode, "report_path": str(report), "progress": progress}
+    store = MemoryStore()
+    options = {"mode": mode, "report_path": str(report), "progress": store}
     for written in (150, 350):
         break_after(portal, written)
         with pytest.raises(Bitrix24Error):
@@ -107,8 +107,8 @@ def test_a_report_on_a_remote_store_can_be_undone(hook, portal, wanted, report):
 
 
 def test_a_line_that_was_cut_by_a_kill_is_written_again_whole(hook, portal, wanted, tmp_path):
-    report, progress = tmp_path / "report.jsonl", MemoryProgress()
-    options = {"report_path": str(report), "progress": progress}
+    report, store = tmp_path / "report.jsonl", MemoryStore()
+    options = {"report_path": str(report), "progress": store}
     for written in (100, 300, 500):
         break_after(portal, written)
         with pytest.raises(Bitrix24Error):
@@ -126,10 +126,10 @@ def test_a_line_that_was_cut_by_a_kill_is_written_again_whole(hook, portal, want
 
 def test_the_state_before_is_that_before_the_first_try(hook, portal, wanted, tmp_path):
     """A write whose answer was lost may have taken effect in part."""
-    progress, report = MemoryProgress(), tmp_path / "report.jsonl"
+    store, report = MemoryStore(), tmp_path / "report.jsonl"
     portal.bind(CONTACTS, [(9, 30, True)])
     portal.add_fault(Fault("reset", every=1, method="crm.contact.company.items.set"))
-    options = {"report_path": str(report), "progress": progress}
+    options = {"report_path": str(report), "progress": store}
     with pytest.raises(Bitrix24Error):
         hook.sync_contact_companies({CONTACTS: [8]}, **options)
     portal.faults.clear()

@@ -11,7 +11,7 @@ from airflow_provider_b24.files.rows import rows_of
 from airflow_provider_b24.files.writer import write_lines
 from airflow_provider_b24.sandbox import Fault
 from tests.faults.conftest import hook_for, hook_of, serve
-from tests.faults.job import MemoryProgress
+from tests.faults.job import MemoryStore
 from tests.faults.portals import make_portal
 
 __all__ = ["hook_for", "hook_of", "serve"]
@@ -100,7 +100,7 @@ def test_a_file_lies_under_the_name_it_was_given(parse_path, folder, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_report_is_resumed_and_undone_under_any_name(hook_of, parse_path, folder, name, monkeypatch):
     monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.2")
-    portal, progress = make_portal(300), MemoryProgress()
+    portal, store = make_portal(300), MemoryStore()
     hook = hook_of(portal)
     portal.bind(7, [(9, 0, True), (8, 40, False)])
     before = {contact: portal.bindings(contact) for contact in range(1, 301)}
@@ -113,10 +113,10 @@ def test_a_report_is_resumed_and_undone_under_any_name(hook_of, parse_path, fold
 
     portal.on_request = look
     with pytest.raises(Bitrix24Error):
-        hook.sync_contact_companies(wanted, report_path=report, progress=progress)
+        hook.sync_contact_companies(wanted, report_path=report, progress=store)
     portal.on_request = None
     portal.faults.clear()
-    summary = hook.sync_contact_companies(wanted, report_path=report, progress=progress)
+    summary = hook.sync_contact_companies(wanted, report_path=report, progress=store)
     assert (summary["contacts"], summary["report_path"]) == (300, report)
     path = parse_path(report, "report")
     assert [row["contact_id"] for _, row in rows_of(path)] == list(wanted)

@@ -23,6 +23,7 @@ PACKAGE = "airflow_provider_b24"
 ROOMS = {
     "rest": ["tests/rest"],
     "crm": ["tests/crm", "tests/sync"],
+    "runs": ["tests/runs", "tests/sync"],
     "sync": ["tests/sync"],
     "files": ["tests/files", "tests/sync", "tests/export"],
     "export": ["tests/export"],

@@ -57,6 +57,44 @@ def test_a_batch_of_any_length_answers_in_input_order(run_dag, portal, bitrix24_
     assert portal.requests == 2
 
 
+LINKED = (
+    "calls=[['crm.contact.add', {'fields': {'NAME': 'Ann'}}], "
+    "['crm.contact.update', {'id': '$result[0]', 'fields': {'COMMENTS': 'for $result[0]'}}], "
+    "['crm.contact.get', {'id': '$result[0]'}]]"
+)
+
+
+def test_a_text_stands_for_an_earlier_result_if_asked_for(run_dag, portal, bitrix24_conn):
+    added, _, card = run_dag(dag("Bitrix24BatchOperator", f"{LINKED}, references=True")).returned("call")
+    assert card["result"]["ID"] == str(added["result"])
+    assert card["result"]["COMMENTS"] == "for $result[0]"  # only a part of the value
+
+
+def test_a_text_is_a_text_by_default(run_dag, portal, bitrix24_conn):
+    run = run_dag(dag("Bitrix24BatchOperator", LINKED))
+    assert run.states["call"] == "failed"
+    assert "ID is not defined or invalid" in run.log
+    assert "calls[1] contains the text $result[0], which is sent as a text" in run.log
+
+
+def test_a_reference_to_no_earlier_call_names_the_call(run_dag, portal, bitrix24_conn):
+    calls = "calls=[['profile', {}], ['crm.contact.get', {'id': '$result[1][ID]'}]], references=True"
+    run = run_dag(dag("Bitrix24BatchOperator", calls))
+    assert (run.states["call"], run.tries["call"]) == ("failed", 1)
+    assert "calls[1] contains $result[1][ID], but a reference must be to the result of an earlier" in run.log
+    assert portal.requests == 0
+
+
+def test_a_call_that_a_batch_cannot_carry_is_sent_alone(run_dag, portal, bitrix24_conn):
+    calls = (
+        "[['profile', {}], ['crm.contact.update', {'id': 82, 'fields': {'OPENED': True}}], ['profile', {}]]"
+    )
+    rows = run_dag(dag("Bitrix24BatchOperator", f"calls={calls}")).returned("call")
+    assert [row["status"] for row in rows] == ["success"] * 3
+    assert portal.contact(82)["OPENED"] == "Y"
+    assert portal.requests == 3
+
+
 def test_a_batch_in_which_a_call_fails_fails_after_its_outcomes_are_in_xcom(run_dag, portal, bitrix24_conn):
     add = ["crm.contact.add", {"fields": {"NAME": "A"}}]
     calls = [["profile", {}], ["crm.contact.get", {"id": 4_000_000}], add]

@@ -75,6 +75,43 @@ def test_a_retry_goes_on_after_the_rows_that_were_saved(
     assert [one.name for one in tmp_path.iterdir()] == ["deals.jsonl"]
 
 
+def fail_once(run_dag, portal, monkeypatch, source):
+    """Run a DAG whose portal goes down for good after a few requests."""
+    monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.1")
+
+    def go_down(entry):
+        if portal.requests == 6:
+            portal.add_fault(Fault("reset", every=1))
+
+    portal.on_request = go_down
+    assert "failed" in run_dag(source).states.values()
+    portal.on_request = None
+    portal.faults.clear()
+
+
+def test_what_a_run_that_was_given_up_left_is_removed_by_the_next_run(
+    run_dag, portal, bitrix24_conn, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
+    source = export_dag(output_path="{{ var.value.folder }}/{{ run_id }}.parquet")
+    fail_once(run_dag, portal, monkeypatch, source)
+    assert [one.name for one in tmp_path.iterdir()] == ["_bitrix24"]
+    assert any(one.suffix == ".piece" for one in (tmp_path / "_bitrix24").iterdir())
+    assert run_dag(source).states["export"] == "success"
+    assert [one.suffix for one in tmp_path.iterdir()] == [".parquet"]
+
+
+def test_rows_are_kept_in_the_folder_of_the_setting(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__BITRIX24__SCRATCH_PATH", str(tmp_path / "scratch"))
+    source = export_dag(output_path=str(tmp_path / "out" / "deals.csv"))
+    fail_once(run_dag, portal, monkeypatch, source)
+    assert [*(tmp_path / "out").iterdir()] == []
+    assert [*(tmp_path / "scratch" / "_bitrix24").iterdir()]
+    assert run_dag(source).states["export"] == "success"
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["deals.csv"]
+    assert [*(tmp_path / "scratch").iterdir()] == []
+
+
 def test_templated_arguments_may_be_text(run_dag, bitrix24_conn, tmp_path):
     path = tmp_path / "deals.txt"
     text = "{{ {'entityTypeId': 2, 'filter': {'<=id': 10}} }}"
@@ -140,11 +177,96 @@ def test_an_incremental_export_reads_what_changed_since_the_last_run_that_succee
     assert [json.loads(line)["title"] for line in lines] == ["changed"]
 
 
-def test_the_data_interval_can_say_since_when(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
+def test_since_is_a_time_of_the_task_s_own(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
     run = run_dag(export_dag(since="{{ '2999-01-01T00:00:00+00:00' }}", **INCREMENTAL))
     assert run.returned("export")["rows"] == 0
+    assert "less than ten minutes ago" in run.log
     assert "since needs incremental" in run_dag(export_dag(since="x", output_path="a.csv")).log
+    naive = run_dag(
+        export_dag(**INCREMENTAL)
+        .replace("overlap", "")
+        .replace("method=", "since=datetime(2026, 11, 25), method=")
+    )
+    assert "since must be a time with an offset" in naive.log
+    assert "got 2026-11-25T00:00:00" in naive.log
+    assert run_dag(export_dag(since="", **INCREMENTAL)).returned("export")["rows"] == 12_345
+
+
+LOST = """
+    from pathlib import Path
+
+    def lose_result(context, result=None):
+        mark = Path({mark!r})
+        if mark.exists():
+            mark.unlink()
+            raise ConnectionError("the result cannot be stored")
+"""
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_task_that_fails_after_it_returned_is_read_again(
+    run_dag, portal, bitrix24_conn, tmp_path, monkeypatch, retries
+):
+    """As when XCom is unavailable: Airflow calls post_execute just before it stores the result."""
+    monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
+    mark = tmp_path / "mark"
+    dag = export_dag(overlap=0, retries=retries, **INCREMENTAL).replace(
+        "method=", "post_execute=lose_result, method="
+    )
+    source = LOST.format(mark=str(mark)) + dag
+    assert run_dag(source).returned("export")["rows"] == 12_345
+    portal.update_record("deal", 82, TITLE="changed")
+    mark.touch()
+    run = run_dag(source)
+    if not retries:
+        assert run.states["export"] == "failed"
+        run = run_dag(source)
+        assert "has not succeeded. What it read is read again" in run.log
+    lines = Path(run.returned("export")["path"]).read_text().splitlines()
+    assert [json.loads(line)["title"] for line in lines] == ["changed"]
+    assert run_dag(source).returned("export")["rows"] == 0
+
+
+MAPPED_DAG = """
+    from datetime import datetime
+    from airflow.providers.common.compat.sdk import DAG
+    from airflow_provider_b24.operators.export import Bitrix24ExportOperator
+
+    lists = [
+        {"parameters": {"entityTypeId": n}, "output_path": f"FOLDER/{n}-{{{{ run_id }}}}.jsonl"}
+        for n in ENTITIES
+    ]
+    with DAG(dag_id="export", schedule=None, start_date=datetime(2026, 1, 1)):
+        Bitrix24ExportOperator.partial(
+            task_id="export", method="crm.item.list", incremental="updatedTime", overlap=0
+        ).expand_kwargs(lists)
+"""
+
+
+def test_a_new_element_of_a_mapped_list_is_read_completely(run_dag, portal, bitrix24_conn, tmp_path):
+    portal.add_record("lead", 1, TITLE="Lead")
+    source = MAPPED_DAG.replace("FOLDER", str(tmp_path))
+    run_dag(source.replace("ENTITIES", "(2, 3)"))
+    run = run_dag(source.replace("ENTITIES", "(1, 2, 3)"))
+    assert [run.returned(f"export[{index}]")["rows"] for index in range(3)] == [1, 0, 0]
+    assert "Reading the complete list" in run.log
+
+
+@pytest.mark.parametrize(
+    "outlet", ["Asset('warehouse')", "AssetAlias('warehouse')", "Asset.ref(name='warehouse')"]
+)
+def test_any_outlet_goes_with_a_watermark(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch, outlet):
+    pytest.importorskip("airflow.sdk", reason="needs Airflow 3")
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_3_PLUS
+
+    if outlet.startswith("Asset(") and not AIRFLOW_V_3_3_PLUS:
+        pytest.skip("dag.test() does not activate assets")
+    monkeypatch.setenv("AIRFLOW_VAR_FOLDER", str(tmp_path))
+    dag = export_dag(overlap=0, **INCREMENTAL).replace("method=", f"outlets=[{outlet}], method=")
+    source = "\n    from airflow.sdk import Asset, AssetAlias" + dag
+    assert run_dag(source).returned("export")["rows"] == 12_345
+    assert run_dag(source).returned("export")["rows"] == 0
 
 
 def test_deleted_rows_are_in_a_file_of_their_own(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
@@ -186,6 +308,38 @@ def test_a_list_becomes_a_table_and_then_only_what_changed(
     with contextlib.closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
         assert database.execute("SELECT count(*) FROM deals").fetchone() == (12_344,)
         assert database.execute("SELECT title FROM deals WHERE id = 82").fetchone() == ("changed",)
+
+
+def test_a_retry_of_a_load_goes_on_after_the_rows_that_were_saved(
+    run_dag, portal, bitrix24_conn, tmp_path, monkeypatch
+):
+    pytest.importorskip("airflow.providers.sqlite", reason="needs the SQLite provider")
+    warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
+    monkeypatch.setenv("AIRFLOW__BITRIX24__RETRY_TIMEOUT", "0.1")
+    monkeypatch.setenv("AIRFLOW__BITRIX24__SCRATCH_PATH", str(tmp_path / "scratch"))
+
+    def go_down(entry):
+        if portal.requests == 6:
+            portal.add_fault(Fault("reset", every=1, times=5))
+
+    portal.on_request = go_down
+    arguments = "table='deals', retries=2, retry_delay=timedelta(0)"
+    source = LOAD_DAG.replace("import datetime", "import datetime, timedelta")
+    run = run_dag(source.format(parameters=DEALS, arguments=arguments))
+    assert run.tries["load"] > 1
+    assert "resuming after" in run.log
+    assert run.returned("load")["written"] == 12_345
+    assert [*(tmp_path / "scratch").iterdir()] == []
+
+
+def test_a_load_says_where_its_rows_are_kept(run_dag, portal, bitrix24_conn, tmp_path, monkeypatch):
+    pytest.importorskip("airflow.providers.sqlite", reason="needs the SQLite provider")
+    warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
+    run = run_dag(LOAD_DAG.format(parameters=DEALS, arguments="table='deals'"))
+    assert "rows are kept in" in run.log
+    assert "[bitrix24] scratch_path" in run.log
 
 
 def test_a_connection_that_is_not_one_to_a_database_is_refused(run_dag, portal, bitrix24_conn, monkeypatch):

@@ -67,6 +67,69 @@ def synced(run_dag, bitrix24_conn, tmp_path, monkeypatch):
     return {"dag_id": "report", "run_id": latest_run_id("report"), "task_id": "sync", "map_index": 0}, report
 
 
+@pytest.fixture
+def replace_ids(synced):
+    """Rename the DAG, the run, or the task of the sync in Airflow's database; return the new query."""
+    query, _ = synced
+
+    def replace(**ids):
+        from airflow.utils.session import create_session
+        from sqlalchemy import text
+
+        names = {"dag_id": query["dag_id"], "run_id": query["run_id"], "task_id": query["task_id"]}
+        with create_session() as session:
+            session.execute(text("PRAGMA foreign_keys = OFF"))
+            for name, new in ids.items():
+                for table in ("xcom", "task_instance"):
+                    where = " AND ".join(f"{key} = :{key}" for key in names)
+                    session.execute(
+                        text(f"UPDATE {table} SET {name} = :new WHERE {where}"), {**names, "new": new}
+                    )
+                names[name] = new
+        return {**query, **ids}
+
+    return replace
+
+
+@pytest.fixture
+def store(synced):
+    """Replace what the database holds of the value that the sync returned."""
+    query, _ = synced
+
+    def replace(value):
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+        from sqlalchemy import update
+
+        row = update(XComModel).where(
+            XComModel.dag_id == query["dag_id"],
+            XComModel.run_id == query["run_id"],
+            XComModel.map_index == query["map_index"],
+            XComModel.key == "return_value",
+        )
+        with create_session() as session:
+            session.execute(row.values(value=value))
+
+    return replace
+
+
+@pytest.fixture
+def object_storage(tmp_path, monkeypatch):
+    """The folder in which Airflow's XCom backend for object storage keeps values; the base address."""
+    from airflow.providers.common.io.xcom import backend
+
+    folder = tmp_path / "xcoms"
+    base = f"file://{folder}"
+    monkeypatch.setenv("AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH", base)
+    monkeypatch.setenv("AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD", "0")
+    for cached in (backend._get_base_path, backend._get_compression, backend._get_threshold):
+        cached.cache_clear()
+    yield base, lambda value: backend.XComObjectStorageBackend.serialize_value(value)
+    monkeypatch.undo()
+    for cached in (backend._get_base_path, backend._get_compression, backend._get_threshold):
+        cached.cache_clear()
+
+
 def latest_run_id(dag_id):
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
@@ -153,3 +216,114 @@ def test_a_report_outside_of_the_named_locations_is_not_read(client_of, synced, 
     for address in ("contacts", "report.jsonl"):
         answer = ask(client_of("viewer"), address, query)
         assert (answer.status_code, "report_locations" in answer.json()["detail"]) == (404, True)
+
+
+SUMMARY = {"contacts": 3, "failed": 1, "requests": 2, "seconds": 0.5}
+ELSEWHERE = "cannot read it: it was deleted"
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pytest.param({"dag_id": "sales.night-run"}, id="dots and dashes"),
+        pytest.param({"dag_id": "выгрузка_сделок", "task_id": "группа.шаг"}, id="unicode, a task in a group"),
+        pytest.param({"dag_id": "a" * 250}, id="long"),
+        pytest.param({"dag_id": ".."}, id="two dots"),
+        pytest.param({"dag_id": "a b&c=d/e%41+f#g?h", "task_id": "x;y%2F"}, id="characters with a meaning"),
+        pytest.param({"run_id": "manual__2026-11-29T10:00:00.123456+00:00"}, id="a plus sign"),
+        pytest.param({"run_id": "nightly & 100 %/+?#"}, id="a run with a name of its own"),
+    ],
+)
+def test_ids_of_every_kind_lead_to_their_report(client_of, replace_ids, ids):
+    query = replace_ids(**ids)
+    client = client_of("viewer")
+    assert ask(client, "summary", query).json()["counts"]["failed"] == 60
+    assert len(ask(client, "contacts", query).json()["contacts"]) == 50
+    answer = ask(client, "report.jsonl", query)
+    assert (answer.status_code, len(answer.text.splitlines())) == (200, 61)
+    header = answer.headers["Content-Disposition"]
+    assert header.startswith("attachment; filename=")
+    assert header.isascii()
+
+
+def test_a_plus_sign_that_an_older_airflow_leaves_as_it_is_is_not_a_space(client_of, replace_ids):
+    query = replace_ids(run_id="manual__2026-11-29T10:00:00+00:00")
+    filled = "&".join(f"{name}={value}" for name, value in query.items())  # as Airflow 3.1 does
+    answer = client_of("viewer").get(f"/bitrix24-report/summary?{filled}")
+    assert answer.json()["counts"]["failed"] == 60
+
+
+@pytest.mark.parametrize("stored", [SUMMARY, json.dumps(SUMMARY)], ids=["as JSON", "as text of JSON"])
+def test_a_value_in_the_database_is_read_however_it_is_stored(client_of, synced, store, stored):
+    store(stored)
+    assert ask(client_of("viewer"), "summary", synced[0]).json()["counts"]["contacts"] == 3
+
+
+def test_a_value_in_object_storage_is_read(client_of, synced, store, object_storage):
+    base, put = object_storage
+    address = put(SUMMARY)
+    assert address.startswith(f"{base}/")
+    store(address)
+    assert ask(client_of("viewer"), "summary", synced[0]).json()["counts"]["contacts"] == 3
+
+
+def test_so_is_one_that_is_compressed(client_of, synced, store, object_storage, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_COMPRESSION", "gzip")
+    _, put = object_storage
+    address = put(SUMMARY)
+    assert address.endswith(".gz")
+    store(address)
+    assert ask(client_of("viewer"), "summary", synced[0]).json()["counts"]["contacts"] == 3
+
+
+def test_the_report_of_a_summary_in_object_storage_is_read(client_of, synced, store, object_storage):
+    query, report = synced
+    _, put = object_storage
+    store(put({**SUMMARY, "report_path": str(report)}))
+    assert len(ask(client_of("viewer"), "contacts", query).json()["contacts"]) == 50
+
+
+@pytest.mark.parametrize("address", ["{base}/../secret.json", "{base}/x::file://{folder}/secret.json"])
+def test_an_address_that_leaves_the_object_storage_is_not_read(
+    client_of, synced, store, object_storage, tmp_path, address
+):
+    base, _ = object_storage
+    (tmp_path / "secret.json").write_text(json.dumps(SUMMARY))
+    store(address.format(base=base, folder=tmp_path))
+    answer = ask(client_of("viewer"), "summary", synced[0])
+    assert (answer.status_code, "not one of the XCom backend" in answer.text) == (404, True)
+
+
+def test_an_address_elsewhere_is_only_text(client_of, synced, store, object_storage, tmp_path):
+    secret = tmp_path / "secret.json"
+    secret.write_text(json.dumps(SUMMARY))
+    for address in (f"file://{secret}", str(secret), f"{object_storage[0]}-of-others/x.json"):
+        store(address)
+        answer = ask(client_of("viewer"), "summary", synced[0])
+        assert (answer.status_code, "has returned text" in answer.json()["detail"]) == (404, True)
+
+
+def test_a_value_that_is_gone_or_too_large_says_so(client_of, synced, store, object_storage, tmp_path):
+    base, _ = object_storage
+    store(f"{base}/gone.json")
+    assert ELSEWHERE in ask(client_of("viewer"), "summary", synced[0]).json()["detail"]
+    (tmp_path / "xcoms").mkdir()
+    (tmp_path / "xcoms" / "large.json").write_bytes(b" " * 5_000_000)
+    store(f"{base}/large.json")
+    assert "too large" in ask(client_of("viewer"), "summary", synced[0]).json()["detail"]
+
+
+@pytest.mark.parametrize("place", ["database", "object storage"])
+def test_no_class_that_a_value_names_is_loaded(client_of, synced, store, object_storage, tmp_path, place):
+    """Airflow's own way to read an XCom imports the class that it names, if that is allowed."""
+    asset = {"__classname__": "airflow.sdk.definitions.asset.Asset", "__version__": 1, "__data__": {}}
+    value = {**SUMMARY, "report_path": asset}
+    text = json.dumps(value)
+    if place == "database":
+        store(text)
+    else:
+        (tmp_path / "xcoms").mkdir()
+        (tmp_path / "xcoms" / "x.json").write_text(text)
+        store(f"{object_storage[0]}/x.json")
+    shown = ask(client_of("viewer"), "summary", synced[0]).json()
+    assert (shown["counts"]["contacts"], shown["paths"]) == (3, [])

@@ -4,14 +4,14 @@ import pytest
 
 from airflow_provider_b24.errors import Bitrix24InputError
 from airflow_provider_b24.plugins.report import is_below, read_summary, read_timeline, report_page
-from airflow_provider_b24.sync.lines import report_line
+from tests.sync.conftest import contact_row
 
 
 def rows(count: int, after: int = 0):
     for number in range(after + 1, count + 1):
         status = "failed" if number % 2 else "written"
         error = Bitrix24InputError(f"Company {number} is missing") if number % 2 else None
-        yield number, report_line(number, number, status, error=error)
+        yield number, contact_row(number, number, status, error=error)
 
 
 def page(lines, limit=3, statuses=(), search=""):
@@ -65,8 +65,17 @@ def test_what_is_not_a_line_of_a_report_is_not_shown(row):
     assert page([(1, row)]) == {"contacts": [], "next": None}
 
 
+def test_rows_of_every_version_are_shown():
+    new = contact_row(1, 82, "written")
+    old = {name: value for name, value in new.items() if name not in ("version", "subject", "key")}
+    shown = page([(1, new), (2, old)])["contacts"]
+    assert [one["contact_id"] for one in shown] == [82, 82]
+    assert (shown[0]["version"], shown[0]["subject"], shown[0]["key"]) == (2, "contact.company", 82)
+    assert "version" not in shown[1]
+
+
 def test_fields_that_a_report_does_not_have_are_not_shown():
-    line = {**report_line(1, 82, "written"), "token": "secret"}
+    line = {**contact_row(1, 82, "written"), "token": "secret"}
     assert "secret" not in str(page([(1, line)]))
 
 

@@ -54,10 +54,10 @@ def test_memory_is_bounded_by_what_is_in_flight(client):
     outcomes.close()
 
 
-def test_a_command_that_cannot_be_written_is_an_outcome_and_nothing_else_is_lost(client, portal):
-    outcomes = list(client.bulk([to_set(1), Call(SET, {"id": 2, "items": []}), to_set(3)]))
+def test_a_call_that_cannot_be_sent_is_an_outcome_and_nothing_else_is_lost(client, portal):
+    outcomes = list(client.bulk([to_set(1), Call("crm.contact.list", {"filter": {"@ID": []}}), to_set(3)]))
     assert [outcome.status for outcome in outcomes] == ["success", "failure", "success"]
-    assert "items is empty" in str(outcomes[1].error)
+    assert "filter[@ID] is empty" in str(outcomes[1].error)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the effect", "after it"])

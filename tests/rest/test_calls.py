@@ -5,12 +5,12 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24UnknownOutcomeError
 from airflow_provider_b24.rest.calls import Call, Verification, check_method, is_repeatable
-from airflow_provider_b24.rest.encoding import batch_command, json_params
+from airflow_provider_b24.rest.encoding import batch_command, goes_alone, json_params
 from airflow_provider_b24.sandbox.model import php
 
 METHOD = "crm.contact.update"
@@ -117,9 +117,8 @@ def test_what_may_be_repeated(method, repeatable):
     [
         ({}, METHOD),
         ({"id": 82}, f"{METHOD}?id=82"),
-        ({"id": None, "yes": True, "no": False}, f"{METHOD}?id=&yes=1&no=0"),
         ({"a": -5, "b": 1.5}, f"{METHOD}?a=-5&b=1.5"),
-        ({"a b&c": "ä=?"}, f"{METHOD}?a%20b%26c=%C3%A4%3D%3F"),
+        ({"a&c": {"b d": "ä=?"}}, f"{METHOD}?a%26c[b%20d]=%C3%A4%3D%3F"),
         (
             {"items": [{"COMPANY_ID": 8}, {"COMPANY_ID": 9}]},
             f"{METHOD}?items[0][COMPANY_ID]=8&items[1][COMPANY_ID]=9",
@@ -146,6 +145,7 @@ trees = st.recursive(
 @patiently
 @given(st.dictionaries(names, trees, max_size=4))
 def test_php_reads_from_a_command_what_was_meant(params):
+    assume(not goes_alone(Call(METHOD, params)))
     method, read = read_as_php(batch_command(Call(METHOD, params)))
     assert method == METHOD
     assert read == as_text(params)
@@ -179,6 +179,7 @@ def test_dates_and_tuples_become_json():
         (Decimal("12345.67"), 12345.67),
         (Decimal("7.00"), 7),
         (Decimal("0.12345678901234567890"), "0.12345678901234567890"),
+        (Decimal("1234567890.12345"), "1234567890.12345"),  # PHP would write 1234567890.1234
         (Decimal("-1234567890123456789.5"), "-1234567890123456789.5"),
     ],
 )

@@ -19,7 +19,8 @@ from airflow_provider_b24.errors import (
     Bitrix24TransportError,
     Bitrix24UnknownOutcomeError,
 )
-from airflow_provider_b24.rest.calls import Call
+from airflow_provider_b24.rest.calls import Call, Verification
+from airflow_provider_b24.rest.references import Ref
 from airflow_provider_b24.sandbox import Fault
 
 ANY_LOSS = ["reset", "hang", "truncated", "html_502", "html_503", "html_500", "server_error", "not_json"]
@@ -100,6 +101,17 @@ def test_add_and_delete_are_settled_by_reading(client, portal, kind, after):
         portal.add_fault(Fault(kind, on=1, method=call.method, after=after))
         assert client.perform(call).result is True
     assert bound(portal, 82) == [8]
+
+
+def test_a_verification_recovers_the_result_and_not_only_that_there_is_one(client, portal):
+    """What was created has an id."""
+    read = Call("crm.item.list", {"entityTypeId": 3, "select": ["id"], "filter": {"=originId": "C-17"}})
+    newest = Verification(read, lambda result: max((row["id"] for row in result["items"]), default=None))
+    fields = {"name": "Ann", "originId": "C-17"}
+    portal.add_fault(Fault("reset", on=1, method="crm.item.add", after=True))
+    added = client.perform(Call("crm.item.add", {"entityTypeId": 3, "fields": fields}, newest)).result
+    assert client.call("crm.item.get", {"entityTypeId": 3, "id": added}).result["item"]["originId"] == "C-17"
+    assert portal.executed["crm.item.add"] == 1
 
 
 def test_a_refusal_by_the_rate_limit_is_repeated_whatever_the_method(client, portal):
@@ -228,7 +240,7 @@ def test_halt_skips_everything_that_was_not_sent_when_the_portal_goes_down(make_
 @pytest.mark.parametrize("between", [0, 48, 49, 120])
 def test_a_call_refers_to_the_result_of_an_earlier_one_also_across_requests(client, portal, between):
     add = Call("crm.contact.add", {"fields": {"NAME": "Ann"}})
-    get = Call("crm.contact.get", {"id": "$result[0]"})
+    get = Call("crm.contact.get", {"id": Ref(0)})
     outcomes = client.batch([add, *[Call("profile")] * between, get])
     assert outcomes[-1].result["NAME"] == "Ann"
     assert portal.requests == (between + 2 + 49) // 50
@@ -236,24 +248,22 @@ def test_a_call_refers_to_the_result_of_an_earlier_one_also_across_requests(clie
 
 def test_calls_that_refer_to_a_failed_one_are_skipped_and_others_are_not(client):
     failing = Call("crm.contact.get", {"id": 999_999})
-    outcomes = client.batch([failing, Call("crm.contact.get", {"id": "$result[0][ID]"}), Call("profile")])
+    outcomes = client.batch([failing, Call("crm.contact.get", {"id": Ref(0, "ID")}), Call("profile")])
     assert [outcome.status for outcome in outcomes] == ["failure", "skipped", "success"]
     assert outcomes[1].error is outcomes[0].error
 
 
 def test_a_reference_to_what_a_result_does_not_contain_fails_that_call_alone(client):
-    calls = [Call("profile")] * 50 + [Call("crm.contact.get", {"id": "$result[0][SHOE]"}), Call("profile")]
+    calls = [Call("profile"), Call("crm.contact.get", {"id": Ref(0, "SHOE")}), Call("profile")]
     outcomes = client.batch(calls)
-    assert [outcome.status for outcome in outcomes[50:]] == ["failure", "success"]
-    assert "$result[0][SHOE]" in str(outcomes[50].error)
+    assert [outcome.status for outcome in outcomes] == ["success", "failure", "success"]
+    assert "$result[0][SHOE]" in str(outcomes[1].error)
 
 
-@pytest.mark.parametrize(
-    "params", [{"a": []}, {"a": {}}, {"a": {"b": []}}, {"a": object()}, {"a": float("nan")}]
-)
-def test_what_a_batch_cannot_carry_is_refused_before_anything_is_sent(client, portal, params):
+@pytest.mark.parametrize("params", [{"filter": {"a": []}}, {"a": object()}, {"a": float("nan")}])
+def test_what_cannot_be_sent_is_refused_before_anything_is_sent(client, portal, params):
     with pytest.raises(Bitrix24InputError, match="a"):
-        client.batch([to_set(82, 8), Call("crm.contact.get", params)])
+        client.batch([to_set(82, 8), Call("crm.contact.list", params)])
     assert portal.requests == 0
 
 

@@ -12,7 +12,10 @@ from airflow_provider_b24.rest.transport import Transport
 from airflow_provider_b24.sandbox import Fault, Operating, Portal
 from tests.rest.conftest import CODE, PortalAdapter
 
-SCOPE = ("crm", "im", "task", "user", "department", "telephony", "lists")
+SCOPE = (
+    *("crm", "im", "task", "user", "department", "telephony", "lists"),
+    *("sign.b2e", "calendar", "biconnector"),
+)
 KINDS = [
     pytest.param("deal", "crm.deal.list", {"select": ["ID"]}, "ID", id="deals"),
     pytest.param("lead", "crm.lead.list", {"select": ["ID"]}, "ID", id="leads"),
@@ -30,6 +33,9 @@ KINDS = [
     pytest.param("address", "crm.address.list", {}, "ENTITY_ID", id="addresses"),
     pytest.param("list_element", "lists.element.get", {"IBLOCK_ID": 1}, "ID", id="list-elements"),
     pytest.param("dialog", "im.recent.list", {}, "chat_id", id="dialogs"),
+    pytest.param("signed_document", "sign.b2e.personal.tail", {}, "id", id="limit-and-offset"),
+    pytest.param("calendar_event", "calendar.event.get", {"type": "user"}, "ID", id="not-paged"),
+    pytest.param("data_source", "biconnector.source.list", {}, "id", id="page-numbers"),
     pytest.param("deal", "crm.deal.list", {"order": {"TITLE": "ASC"}, "select": ["ID"]}, "ID", id="ordered"),
 ]
 KIND_NAMES = ("table", "method", "params", "key")

@@ -134,7 +134,7 @@ def test_an_array_is_put_in_only_where_the_reference_is_the_whole_value(portal, 
     )
     assert maps["result_error"] == []
     assert [row["COMPANY_ID"] for row in portal.bindings(82)] == [8, 9]
-    assert portal.contact(82)["NAME"] == "Rows Array"
+    assert portal.contact(82)["NAME"] == "Rows $result[rows]"
 
 
 def test_total_and_next_can_be_referred_to(portal, rest):
@@ -167,6 +167,37 @@ def test_a_reference_that_leads_nowhere_is_an_empty_value(rest):
 def test_the_rest_of_a_word_is_swallowed_by_a_reference(portal, rest):
     rest.batch({"p": "profile", "a": "crm.contact.update?id=82&fields[NAME]=$result[p][ID]-tail"})
     assert portal.contact(82)["NAME"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("US$result[p][ID] due", "US1 due"),  # also inside a word
+        ("$results[p][ADMIN]", "1"),  # whatever stands before the first bracket
+        ("$result[p][LAST_NAME][0]", "M"),  # PHP counts the characters of a text
+        ("$result[p][ID][x]", "1"),  # as far as the path leads
+        ("$RESULT[p][ID]", "Ana"),  # the pattern matches in any case, the lookup does not: null is not set
+        ("x $RESULT[p][ID]", "x $RESULT[p][ID]"),
+        ("x $result[p][ADMIN]", "x $result[p][ADMIN]"),  # no text and no number
+        ("$result[p][ID] and $result[p][NAME]", "1 and Alex"),
+        ("$result[]", "$result[]"),
+        ("$result [p][ID]", "$result [p][ID]"),
+        ("$result\u00a0[p][ID]", "1"),  # no space to PHP
+        ("$result", "$result"),
+        ("$result{p}", "$result{p}"),
+        ("$unknown[p]", "$unknown[p]"),
+    ],
+)
+def test_the_pattern_of_a_reference_is_wider_than_the_documented_one(portal, rest, text, stored):
+    rest.batch({"p": "profile", "a": f"crm.contact.update?id=82&fields[NAME]={quote(text)}"})
+    assert portal.contact(82)["NAME"] == stored
+
+
+def test_a_reference_that_leads_nowhere_is_what_was_found_last(portal, rest):
+    """PHP makes 1 of an array: a wrong path changes another record."""
+    portal.add_contact(1, NAME="Ann")
+    rest.batch({"p": "profile", "a": "crm.contact.update?id=$result[p][SHOE]&fields[NAME]=Ivo"})
+    assert portal.contact(1)["NAME"] == "Ivo"
 
 
 def test_paging_works_inside(portal, rest):

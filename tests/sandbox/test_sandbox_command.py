@@ -87,7 +87,7 @@ def test_an_unknown_table_is_refused_with_the_known_ones():
         [*COMMAND, "--generate", "deals=5"], env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "expected TABLE=N; tables are activity, address, call, company" in done.stderr
+    assert "expected TABLE=N; tables are activity, address, calendar_event, call, company" in done.stderr
 
 
 def test_help_names_every_option():

@@ -1,16 +1,22 @@
-"""A client of a portal in this process, storage in memory, and a store for a sync's state."""
+"""A client of a portal in this process, storage in memory, and a store for a run's state."""
 
 import io
 import json
 
 import pytest
 
+from airflow_provider_b24.crm.families import CONTACT_COMPANY
 from airflow_provider_b24.rest.auth.webhook import WebhookAuth
 from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.config import PortalConfig, Webhook
 from airflow_provider_b24.rest.transport import Transport
-from airflow_provider_b24.sync.job import sync
-from airflow_provider_b24.sync.options import SyncOptions
+from airflow_provider_b24.runs.identity import RunIdentity
+from airflow_provider_b24.runs.report_rows import report_row
+from airflow_provider_b24.sync.job import sync_contact_companies
+from airflow_provider_b24.sync.options import EngineOptions, InputOptions, pick
+from airflow_provider_b24.sync.source import Source, check
+from airflow_provider_b24.sync.subjects.bindings import BindingSubject
+from airflow_provider_b24.sync.subjects.options import BindingOptions
 from tests.rest.conftest import CODE, PortalAdapter, client, clock, portal
 
 __all__ = ["client", "clock", "portal"]
@@ -101,27 +107,27 @@ class Upload(io.BytesIO):
         super().close()
 
 
-class MemoryProgress:
-    """The state of a sync, shared by its tries."""
+class MemoryStore:
+    """The state of a run, shared by its tries."""
 
-    def __init__(self, store=None, gate=lambda what: None, *, run="a run", attempt="0", group="", number=1):
-        self.store = {} if store is None else store
+    def __init__(
+        self, saved=None, gate=lambda what: None, *, run="a run", generation="0", mapped_run="", number=1
+    ):
+        self.saved = {} if saved is None else saved
         self._gate = gate
-        self.run, self.attempt, self.group = run, attempt, group
-        self.try_number = number
-        self.retries_left = True
+        self.run = RunIdentity(run, generation, number, mapped_run, retries_left=True)
 
     def load(self):
         self._gate("load")
-        return json.loads(self.store["state"]) if "state" in self.store else None
+        return json.loads(self.saved["state"]) if "state" in self.saved else None
 
     def save(self, state):
         self._gate("save")
-        self.store["state"] = json.dumps(state)
+        self.saved["state"] = json.dumps(state)
 
     def finish(self, state):
         self._gate("finish")
-        self.store["state"] = json.dumps(state)
+        self.saved["state"] = json.dumps(state)
 
 
 @pytest.fixture
@@ -147,10 +153,37 @@ def path():
 def run(client):
     """Sync with the options given: ``run(wanted, path, mode="replace")``."""
 
-    def start(wanted, report_path=None, progress=None, client=client, **options):
-        return sync(client, wanted, SyncOptions(**options), report_path=report_path, progress=progress)
+    def start(wanted, report_path=None, store=None, client=client, **options):
+        return sync_contact_companies(client, wanted, report_path=report_path, store=store, **options)
 
     return start
+
+
+def make_subject(**options):
+    """The companies of contacts, as a subject that reaches no portal."""
+    return BindingSubject(
+        CONTACT_COMPANY, pick(BindingOptions, options), pick(InputOptions, options), lambda calls: iter(())
+    )
+
+
+def make_source(given, **options):
+    """The input of a sync."""
+    engine, form = pick(EngineOptions, options), pick(InputOptions, options)
+    return Source(given, make_subject(**options), engine, form)
+
+
+def check_input(given, **options):
+    """Read the input of a sync to its end."""
+    engine, form = pick(EngineOptions, options), pick(InputOptions, options)
+    return check(make_source(given, **options), make_subject(**options), engine, form)
+
+
+def contact_row(line, contact, status, *, wanted=None, before=None, error=None):
+    """A row of a report of a sync of contacts."""
+    subject = make_subject()
+    wanted, before = (None if state is None else subject.to_json(state) for state in (wanted, before))
+    row = {"wanted": wanted, "before": before, "error": error}
+    return report_row(subject.name, {"contact_id": contact}, line, status, **row)
 
 
 def companies(portal, contact):

@@ -3,7 +3,7 @@
 import pytest
 
 from airflow_provider_b24.errors import Bitrix24InputError
-from tests.sync.conftest import MemoryProgress, companies
+from tests.sync.conftest import MemoryStore, companies
 
 WANTED = {1: [8], 2: [8, 9], 3: [], 4: [10], 5: [777777]}
 
@@ -64,10 +64,10 @@ def test_what_was_applied_can_be_undone(portal, run, plan):
 
 
 def test_a_try_that_was_stopped_goes_on(portal, run, plan):
-    progress = MemoryProgress()
-    run(plan, applied(plan), apply_plan=True, progress=progress)
-    again = MemoryProgress(progress.store, number=2)
-    assert run(plan, applied(plan), apply_plan=True, progress=again)["contacts"] == 3
+    store = MemoryStore()
+    run(plan, applied(plan), apply_plan=True, store=store)
+    again = MemoryStore(store.saved, number=2)
+    assert run(plan, applied(plan), apply_plan=True, store=again)["contacts"] == 3
     assert max(portal.writes.values()) == 1
 
 

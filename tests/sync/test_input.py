@@ -12,11 +12,10 @@ import pytest
 
 from airflow_provider_b24.crm.bindings import CompanyBinding
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24NotFoundError
-from airflow_provider_b24.files.rows import FileFormat
-from airflow_provider_b24.sync.lines import report_line
-from airflow_provider_b24.sync.options import SyncOptions
-from airflow_provider_b24.sync.source import Source, check
-from airflow_provider_b24.sync.wanted import Rejected, Wanted, parse_wanted
+from airflow_provider_b24.sync.options import EngineOptions, InputOptions
+from airflow_provider_b24.sync.source import check
+from airflow_provider_b24.sync.subject import Rejected, Wanted
+from tests.sync.conftest import check_input, contact_row, make_source, make_subject
 
 COLUMNS = ["contact_id", "company_id", "is_primary", "sort"]
 
@@ -25,17 +24,13 @@ def B(company, primary=None, sort=None):
     return CompanyBinding(company, primary, sort)
 
 
-def options(columns=None, delimiter=None, encoding=None, **more):
-    return SyncOptions(form=FileFormat(columns, delimiter, encoding), **more)
+def read(given, **options):
+    return list(make_source(given, **options))
 
 
-def read(given, **how):
-    return list(Source(given, options(**how)))
-
-
-def refused(given, **how):
+def refused(given, **options):
     with pytest.raises(Bitrix24InputError) as caught:
-        check(Source(given, how := options(**how)), how)
+        check_input(given, **options)
     return str(caught.value)
 
 
@@ -106,11 +101,10 @@ def test_whole_numbers_come_as_databases_and_pandas_write_them(row, expected):
 )
 def test_a_bad_row_names_its_line_and_the_others_are_read(row, reason):
     rows = [{"contact_id": 1, "items": [8]}, row, {"contact_id": 3, "items": [8]}]
-    how = options(columns=["contact_id", "company_id"])
-    first, bad, last = parse_wanted(enumerate(rows, start=1), how)
-    assert (first.contact_id, last.contact_id) == (1, 3)
+    first, bad, last = read(iter(rows), columns=["contact_id", "company_id"])
+    assert (first.key, last.key) == (1, 3)
     assert isinstance(bad, Rejected)
-    assert bad.line == 2
+    assert bad.line_number == 2
     assert re.search(reason, bad.reason), bad.reason
 
 
@@ -171,7 +165,7 @@ def test_what_is_no_input_is_refused_in_one_sentence(given, message):
 )
 def test_options_check_themselves(how):
     with pytest.raises(Bitrix24InputError, match=next(iter(how)).removesuffix("s")):
-        options(**how)
+        check_input([], **how)
 
 
 FILES = {
@@ -211,9 +205,7 @@ FILES = {
 def test_files_of_every_kind_are_read(tmp_path, name, text, how):
     content = text.encode(how.get("encoding", "utf-8"))
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    read_ = [
-        (item.contact_id, [one.company_id for one in item.bindings]) for item in read(tmp_path / name, **how)
-    ]
+    read_ = [(item.key, [one.company_id for one in item.state]) for item in read(tmp_path / name, **how)]
     assert read_ == [(82, [8, 9]), (83, [10])]
 
 
@@ -263,9 +255,8 @@ def test_a_bad_file_is_refused_in_few_words(tmp_path, name, content, message):
 
 def test_no_rows_may_be_meant(tmp_path):
     (tmp_path / "w.csv").write_text("contact_id,company_id\n")
-    how = options(allow_no_rows=True)
-    assert check(Source(tmp_path / "w.csv", how), how).contacts == 0
-    assert check(Source([], options()), options()).contacts == 0
+    assert check_input(tmp_path / "w.csv", allow_no_rows=True).total == 0
+    assert check_input([]).total == 0
 
 
 def test_bad_rows_are_counted_and_the_first_are_named():
@@ -276,9 +267,9 @@ def test_bad_rows_are_counted_and_the_first_are_named():
 
 def test_two_primaries_are_warned_of_by_contact_and_line_once(caplog):
     rows = [(contact, company, "Y", None) for contact in range(1, 31) for company in (8, 9)]
-    source = Source(rows, how := options(columns=COLUMNS))
-    check(source, how)
-    assert [item.bindings for item in source] == [(B(8, True), B(9, False))] * 30
+    source = make_source(rows, columns=COLUMNS)
+    check(source, make_subject(), EngineOptions(), InputOptions())
+    assert [item.state for item in source] == [(B(8, True), B(9, False))] * 30
     assert len(caplog.messages) == 21
     assert caplog.messages[1].startswith("Contact 2 (line 3): items marks 2 companies as primary")
     assert caplog.messages[-1] == "... and 10 more warnings of this kind"
@@ -287,17 +278,17 @@ def test_two_primaries_are_warned_of_by_contact_and_line_once(caplog):
 def test_a_report_is_undone_line_by_line():
     wanted = (B(8),)
     lines = [
-        report_line(1, 82, "written", wanted=wanted, before=[B(9, True, 10)]),
-        report_line(2, 83, "unchanged", wanted=wanted, before=[B(8, True, 10)]),
-        report_line(3, 84, "failed", wanted=wanted, before=[], error=Bitrix24NotFoundError("Not found.")),
-        report_line(4, 85, "unknown", wanted=wanted, before=[]),
-        report_line(5, 86, "written", wanted=wanted),
-        report_line(6, 87, "written", wanted=wanted, before=[B(9, True, 0), B(8, True, -5)]),
+        contact_row(1, 82, "written", wanted=wanted, before=[B(9, True, 10)]),
+        contact_row(2, 83, "unchanged", wanted=wanted, before=[B(8, True, 10)]),
+        contact_row(3, 84, "failed", wanted=wanted, before=[], error=Bitrix24NotFoundError("Not found.")),
+        contact_row(4, 85, "unknown", wanted=wanted, before=[]),
+        contact_row(5, 86, "written", wanted=wanted),
+        contact_row(6, 87, "written", wanted=wanted, before=[B(9, True, 0), B(8, True, -5)]),
     ]
     undone = read(json.loads(json.dumps(lines)), undo=True)
     assert undone[:2] == [Wanted(1, 82, (B(9, True, 10),), exact=True), Wanted(4, 85, (), exact=True)]
     assert "does not contain the state before" in undone[2].reason
-    assert undone[3].bindings == (B(8, True, -5), B(9, True, 0))
+    assert undone[3].state == (B(8, True, -5), B(9, True, 0))
     assert isinstance(read([{"contact_id": 82, "items": [8]}], undo=True)[0], Rejected)
 
 
@@ -311,3 +302,32 @@ def test_what_is_refused_was_refused_before_the_first_request(run, portal, tmp_p
             run(given, Path(tmp_path / "report.jsonl"), **how)
     assert portal.requests == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_reports_of_the_first_version_are_undone_and_applied(run, portal, path):
+    """Their rows have neither version nor subject nor key."""
+    before = [{"COMPANY_ID": 9, "IS_PRIMARY": "Y", "SORT": 10}]
+    row = {"contact_id": 1, "line": 1, "status": "written", "wanted": [], "before": before, "error": None}
+    path._objects[str(path)] = json.dumps(row).encode() + b"\n"
+    run(path, undo=True)
+    assert [one["COMPANY_ID"] for one in portal.bindings(1)] == [9]
+    path._objects[str(path)] = json.dumps({**row, "status": "planned"}).encode() + b"\n"
+    assert run(path, apply_plan=True)["written"] == 1
+    assert portal.bindings(1) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"subject": "deal.contact"}, "a row of a report of 'deal.contact', not of contact.company"),
+        ({"version": 3}, "a row of a report that a newer version of this package wrote"),
+        ({"version": "x"}, "a row of a report that a newer version of this package wrote"),
+        ({"status": 5, "contact_id": None, "before": None}, None),
+    ],
+    ids=str,
+)
+def test_a_report_of_something_else_is_refused(change, reason):
+    row = contact_row(1, 82, "written", before=[])
+    assert (row["version"], row["subject"], row["key"]) == (2, "contact.company", 82)
+    found = read([{**row, **change}], undo=True)
+    assert [item.reason for item in found] == ([reason] if reason else [])

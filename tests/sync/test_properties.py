@@ -9,8 +9,7 @@ from airflow_provider_b24.rest.client import Client
 from airflow_provider_b24.rest.config import PortalConfig, Webhook
 from airflow_provider_b24.rest.transport import Transport
 from airflow_provider_b24.sandbox import Fault, Portal
-from airflow_provider_b24.sync.job import sync
-from airflow_provider_b24.sync.options import SyncOptions
+from airflow_provider_b24.sync.job import sync_contact_companies
 from tests.rest.conftest import CODE, FakeClock, PortalAdapter
 from tests.sync.conftest import MemoryPath
 
@@ -50,7 +49,7 @@ def test_one_run_reaches_what_is_wanted_the_next_writes_nothing_and_undo_restore
     wanted = {contact: with_one_primary(rows) for contact, (_, rows) in contacts.items()}
     report = MemoryPath({}, "store://bucket/report.jsonl")
 
-    first = sync(client, wanted, SyncOptions(allow_empty=True), report_path=report)
+    first = sync_contact_companies(client, wanted, allow_empty=True, report_path=report)
     assert (first["failed"], first["unknown"]) == (0, 0)
     for contact, rows in wanted.items():
         found = portal.bindings(contact)
@@ -59,10 +58,10 @@ def test_one_run_reaches_what_is_wanted_the_next_writes_nothing_and_undo_restore
         stated = {row.company_id: row.sort for row in rows if row.sort is not None}
         assert stated.items() <= {row["COMPANY_ID"]: row["SORT"] for row in found}.items()
 
-    second = sync(client, wanted, SyncOptions(allow_empty=True))
+    second = sync_contact_companies(client, wanted, allow_empty=True)
     assert (second["written"], second["unchanged"]) == (0, len(wanted))
 
-    sync(client, report, SyncOptions(allow_empty=True, undo=True))
+    sync_contact_companies(client, report, allow_empty=True, undo=True)
     assert {contact: portal.bindings(contact) for contact in contacts} == before
 
 

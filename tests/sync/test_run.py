@@ -12,7 +12,7 @@ from airflow_provider_b24.crm.contact_company import set_companies
 from airflow_provider_b24.errors import Bitrix24InputError, Bitrix24OperatingLimitError, Bitrix24SyncError
 from airflow_provider_b24.sandbox import Fault, Operating, Portal
 from tests.rest.conftest import CODE
-from tests.sync.conftest import MemoryPath, MemoryProgress, companies
+from tests.sync.conftest import MemoryPath, MemoryStore, companies
 
 GET = "crm.contact.company.items.get"
 SET = "crm.contact.company.items.set"
@@ -142,11 +142,11 @@ def test_a_stop_by_the_operating_limit_costs_few_reads(
     for contact in range(1, 1001, 2):
         portal.bind(contact, [(8, 10, True)])
     portal.operating = Operating(limit=100.0, window=600.0, cost={SET: 1.0})
-    progress, stops = MemoryProgress(), 0
+    store, stops = MemoryStore(), 0
     unread(portal)
     while True:
         try:
-            summary = run(wanted, path if with_report else None, progress, client=client, mode=mode)
+            summary = run(wanted, path if with_report else None, store, client=client, mode=mode)
             break
         except Bitrix24OperatingLimitError as error:
             stops += 1
@@ -166,18 +166,18 @@ def test_a_contact_that_others_overtook_is_not_passed_over_by_the_next_try(porta
     for contact in range(2, 40):
         portal.bind(contact, [(9, 10, True)])
     wanted = {1: [8, 9], **{key: [] for key in range(2, 40)}}
-    progress = MemoryProgress()
+    store = MemoryStore()
     with pytest.raises(Bitrix24OperatingLimitError):
-        run(wanted, None, progress, client=client, allow_empty=True)
+        run(wanted, None, store, client=client, allow_empty=True)
     assert companies(portal, 2) == companies(portal, 39) == []
     clock.sleep(700)
-    run(wanted, None, progress, client=client, allow_empty=True)
+    run(wanted, None, store, client=client, allow_empty=True)
     assert companies(portal, 1) == [8, 9]
 
 
 def test_a_report_makes_its_folders(run, tmp_path):
     path = tmp_path / "a" / "b" / "report.jsonl"
-    assert run({1: [8]}, path, MemoryProgress())["written"] == 1
+    assert run({1: [8]}, path, MemoryStore())["written"] == 1
     assert path.read_text().count("\n") == 1
 
 
@@ -196,7 +196,7 @@ def test_a_store_that_refuses_on_the_way_ends_the_run_for_good(portal, run, path
 
     report = MemoryPath({}, "store://bucket/report.jsonl", full)
     with pytest.raises(Bitrix24InputError) as caught:
-        run({contact: [8] for contact in range(1, 101)}, report, MemoryProgress())
+        run({contact: [8] for contact in range(1, 101)}, report, MemoryStore())
     assert "report.jsonl cannot be written: No space left on device" in str(caught.value)
     assert "the state before each write is in store://bucket/report.jsonl.parts" in str(caught.value)
 
@@ -229,6 +229,6 @@ def test_the_log_tells_what_went_wrong(portal, run, path, caplog, clock):
 def test_a_run_that_stops_says_how_far_it_came(portal, run, caplog):
     portal.add_fault(Fault("html_502", every=1, method=SET))
     with pytest.raises(Exception):  # noqa: B017, PT011 - whichever error the portal's silence is
-        run({contact: [8] for contact in range(1, 101)}, None, MemoryProgress())
+        run({contact: [8] for contact in range(1, 101)}, None, MemoryStore())
     (line,) = (line for line in caplog.messages if line.startswith("Stopped"))
     assert re.fullmatch(r"Stopped after \d+ contacts?: 0 written, .*; the next try resumes there", line)

@@ -5,9 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_b24.errors import Bitrix24Error, Bitrix24InputError, Bitrix24SyncError
-from airflow_provider_b24.files.rows import FileFormat
-from airflow_provider_b24.sync.options import SyncOptions
-from airflow_provider_b24.sync.source import Source
+from tests.sync.conftest import make_source
 from tests.wild import ODD, wild
 
 patiently = settings(
@@ -52,27 +50,19 @@ def refused_or_done(portal, work):
         assert not error.temporary
 
 
-@pytest.fixture
-def start(run, client):
-    def start(wanted, columns=None, delimiter=None, encoding=None, **options):
-        return run(wanted, form=FileFormat(columns, delimiter, encoding), **options)
-
-    return start
-
-
 @pytest.mark.parametrize("work", SYNC.values(), ids=SYNC.keys())
-def test_a_sync_does_or_refuses_before_anything_is_sent(portal, start, work):
+def test_a_sync_does_or_refuses_before_anything_is_sent(portal, run, work):
     @patiently
     @given(wild, wild)
     def holds(one, two):
-        refused_or_done(portal, lambda: work(start, one, two))
+        refused_or_done(portal, lambda: work(run, one, two))
 
     holds()
     for value in ODD:
-        refused_or_done(portal, lambda value=value: work(start, value, value))
+        refused_or_done(portal, lambda value=value: work(run, value, value))
 
 
 @given(st.text())
 def test_text_of_anything_is_read_or_refused(text):
-    error = error_of(lambda: list(Source(text, SyncOptions())))
+    error = error_of(lambda: list(make_source(text)))
     assert error is None or len(str(error)) < 400

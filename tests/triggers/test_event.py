@@ -81,6 +81,32 @@ def test_more_events_than_one_request_reserves_come_in_order(make_poll, portal):
     assert found == list(range(1, 121))
 
 
+def test_events_without_data_or_fields_have_no_id(make_poll, portal):
+    for data in (False, {"CALL_ID": "x"}, {"FIELDS_AFTER": {"ID": 9}}, {"ID": "10"}):
+        portal.events.push(CHANGED, data)
+    assert [event.payload()["id"] for event in next_events(make_poll())] == [None, None, 9, 10]
+
+
+def test_a_row_that_cannot_be_read_does_not_hold_back_the_others(make_poll, portal, caplog):
+    change(portal, 82)
+    change(portal, 83)
+    first, _ = portal.events.all()
+    first.message_id = ""
+    poll = make_poll()
+    assert [event.payload()["id"] for event in next_events(poll)] == [83]
+    assert "An event is left out" in caplog.text
+    assert "no MESSAGE_ID" in caplog.text
+
+
+def test_an_unexpected_error_does_not_end_the_watcher(make_poll, portal, monkeypatch, caplog):
+    poll = make_poll()
+    change(portal, 82)
+    monkeypatch.setattr(poll._queue, "reserved", lambda names: {}["nothing"])
+    assert [next_events(poll), next_events(poll)] == [[], []]
+    assert caplog.text.count("unexpected KeyError: 'nothing' (") == 1
+    monkeypatch.undo()
+
+
 def test_only_events_that_are_wanted_are_reserved(make_poll, portal):
     change(portal, 82, DELETED)
     assert next_events(make_poll()) == []

@@ -41,7 +41,9 @@ Api = Callable[..., Any]
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Airflow's web server, scheduler and triggerer, and a sandbox portal: their addresses and the login."""
     ready = tmp_path_factory.mktemp("ui") / "ready.json"
-    command = [sys.executable, str(ROOT / "scripts/airflow_ui.py"), "--port", "0", "--ready-file", str(ready)]
+    # Below a path, as behind many a proxy: an address that begins with a slash leaves it.
+    options = ["--port", "0", "--path", "/airflow", "--ready-file", str(ready)]
+    command = [sys.executable, str(ROOT / "scripts/airflow_ui.py"), *options]
     with subprocess.Popen(command, cwd=ROOT) as script:
         try:
             wait_for(lambda: ready.is_file() or script.poll() is not None, START_SECONDS)

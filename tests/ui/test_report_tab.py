@@ -8,7 +8,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from airflow_provider_b24.errors import Bitrix24InputError
-from airflow_provider_b24.sync.lines import report_line
+from tests.sync.conftest import contact_row
 from tests.ui.conftest import wait_for
 
 pytestmark = pytest.mark.ui
@@ -53,7 +53,7 @@ def result(api, running, run_id):
     def replace(failed: int) -> None:
         report = Path(running["files"]) / f"failed-{failed}.jsonl"
         lines = [
-            report_line(
+            contact_row(
                 line,
                 1000 + line,
                 "failed",

@@ -208,6 +208,8 @@ def _planned(
     there = _match(found, dialect, table, name) if found else None
     stored = there.type if there else new_type(dialect, column.type, is_key=is_key)
     fitted = fit(dialect, column.type, stored, takes_decimals=takes_decimals)
+    if fitted is None and column.is_missing:  # it holds no value any more, whatever the column was made for
+        fitted = Fit("none", stored, stored)
     if fitted is None:
         raise Bitrix24TableError(
             f"column {name} of table {table} has the type {_spelled(stored)}, which cannot hold every value "

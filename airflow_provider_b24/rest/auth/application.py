@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,8 @@ from airflow_provider_b24.rest.calls import Signed
 from airflow_provider_b24.rest.clock import Clock
 from airflow_provider_b24.rest.config import OAuthApp
 from airflow_provider_b24.rest.forks import bind_to_process
-from airflow_provider_b24.rest.locks import machine_lock
+from airflow_provider_b24.rest.locks import machine_lock, thread_lock
+from airflow_provider_b24.rest.redaction import remember_secrets
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ SecretListener = Callable[[str], None]
 
 STORE_TRIES = 5  # to find another host's pair after a rejected refresh token, or to save a pair
 STORE_PAUSE = 1.0  # seconds between them
+LAST_WAIT = 10.0  # seconds for which a task that is interrupted waits for a renewal under way
 
 
 class OAuthAuth:
@@ -76,10 +78,10 @@ class OAuthAuth:
 
         :raises Bitrix24AuthError: the application has no access token and cannot get one.
         """
-        with self._guard:
+        with thread_lock(self._guard) as left:
             pair = self._current()
             if not pair.access_token:
-                pair = self._pair = _without_interruption(lambda: self._renewed(pair)) or pair
+                pair = self._pair = _without_interruption(lambda: self._renewed(pair, left)) or pair
         secrets = (*self._app.secrets, *filter(None, (pair.access_token, pair.refresh_token)))
         return Signed(method, f"/rest/{method}", {**params, "auth": pair.access_token}, secrets)
 
@@ -91,12 +93,12 @@ class OAuthAuth:
         :raises Bitrix24TransportError: it does not answer; temporary.
         """
         expired = str(signed.body.get("auth", ""))
-        with self._guard:
+        with thread_lock(self._guard) as left:
             pair = self._current()
             if pair.access_token != expired:
                 return True
             self._expired.add(expired)
-            new = _without_interruption(lambda: self._renewed(pair))
+            new = _without_interruption(lambda: self._renewed(pair, left))
             self._pair = new or pair
             return new is not None
 
@@ -105,9 +107,14 @@ class OAuthAuth:
             self._pair = self._tokens.load() or TokenPair(self._app.access_token, self._app.refresh_token)
         return self._pair
 
-    def _renewed(self, pair: TokenPair) -> TokenPair | None:
-        """Return a newer pair of another process or a new one; None without a refresh token."""
-        with machine_lock(f"oauth-{fingerprint(self._app)}", self._clock, self._lock_folder):
+    def _renewed(self, pair: TokenPair, timeout: float) -> TokenPair | None:
+        """
+        Return a newer pair of another process or a new one; None without a refresh token.
+
+        :param timeout: seconds to wait for another process that renews.
+        """
+        name = f"oauth-{fingerprint(self._app)}"
+        with machine_lock(name, self._clock, self._lock_folder, timeout):
             stored = None if self._tokens.unsaved else self._tokens.load()
             if stored is not None and self._is_fresh(stored):
                 return stored
@@ -191,16 +198,34 @@ class _StoredTokens:
     def _tell_all(self, pair: TokenPair) -> None:
         for token in (pair.access_token, pair.refresh_token):
             if token:
+                remember_secrets(token)
                 self._tell(token)
 
 
 def _without_interruption(action: Callable[[], T]) -> T:
     """
-    Run in a thread of its own and wait until it has finished, whatever happens.
+    Run in a thread of its own, and wait until it has finished; if interrupted, not for much longer.
 
     A task's timeout is raised in the main thread. Between the exchange of a token and the saving of the new
-    pair, it would lose the only pair that is still valid.
+    pair, it would lose the only pair that is still valid. An authorization server that hangs must not keep
+    the task, though: after ``LAST_WAIT`` the thread is left behind, and ends with the process.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="bitrix24_tokens") as thread:
-        thread.submit(lambda: None).result()  # a thread that is being started would not be waited for
-        return thread.submit(action).result()
+    done: Future[T] = Future()
+    thread = threading.Thread(target=_run, args=(action, done), name="bitrix24_tokens", daemon=True)
+    try:
+        thread.start()
+        return done.result()
+    except BaseException:
+        if wait([done], LAST_WAIT).not_done:
+            log.warning(
+                "The task ends while its tokens are being renewed. If the authorization server has replaced "
+                "them, the application must be authorized again"
+            )
+        raise
+
+
+def _run(action: Callable[[], T], done: Future[T]) -> None:
+    try:
+        done.set_result(action())
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting thread raises it
+        done.set_exception(error)

@@ -6,14 +6,16 @@ https://apidocs.bitrix24.com/settings/oauth/index.html
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from airflow_provider_b24.errors import (
     Bitrix24AuthError,
+    Bitrix24ConfigError,
     Bitrix24Error,
     Bitrix24TransportError,
     is_temporary_status,
@@ -28,6 +30,7 @@ PostForm = Callable[[str, Mapping[str, str]], RawReply]
 
 # A refresh token that was used before, by this process or another one, or that has expired.
 SPENT = frozenset({"invalid_grant", "bad_verification_code", "expired_token", "invalid_token"})
+_LONGEST = 2_000  # characters of a scope or an address
 _AUTHORIZE = (
     "Authorize the application again: 'airflow bitrix24 authorize' (before Airflow 3.2: "
     "'python -m airflow_provider_b24.cli authorize') gets new tokens for the connection."
@@ -110,9 +113,22 @@ def _ask(post: PostForm, app: OAuthApp, grant: Mapping[str, str], now: float) ->
     if pair is None:
         raise _refusal(raw.status, {"error_description": "the answer contains no tokens"}, form)
     endpoint, scope, server = (
-        str(answer.get(name) or "") for name in ("client_endpoint", "scope", "server_endpoint")
+        _short_text(answer.get(name)) for name in ("client_endpoint", "scope", "server_endpoint")
     )
-    return Grant(pair, endpoint, scope, server)
+    return Grant(pair, _checked(endpoint), scope, _checked(server))
+
+
+def _short_text(value: Any) -> str:
+    """Return a printable text of a plausible length; an empty one for everything else."""
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST else ""
+
+
+def _checked(address: str) -> str:
+    """Return an address of an answer if it is one; it is compared and shown, and nothing is sent there."""
+    with contextlib.suppress(Bitrix24ConfigError, ValueError):
+        if urlsplit(address).hostname and parse_server(address):
+            return address
+    return ""
 
 
 def _post(post: PostForm, url: str, form: Mapping[str, str]) -> RawReply:
@@ -137,6 +153,6 @@ def _refusal(status: int, answer: Mapping[str, Any], form: Mapping[str, str]) ->
 def _json(body: bytes) -> Mapping[str, Any]:
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, Mapping) else {}

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from airflow_provider_b24.errors import Bitrix24ConfigError
 from airflow_provider_b24.rest.config import OAuthApp
@@ -18,6 +18,9 @@ from airflow_provider_b24.rest.locks import own_folder
 from airflow_provider_b24.rest.replies import parse_number
 
 log = logging.getLogger(__name__)
+
+_LONGEST_TOKEN = 10_000  # characters; Bitrix24's have fewer than a hundred
+_LONGEST_LIFE = 86_400.0 * 31  # seconds; an access token of Bitrix24 lives for an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,15 @@ class TokenPair:
         if not isinstance(answer, Mapping):
             return None
         access, refresh = answer.get("access_token"), answer.get("refresh_token")
-        if not (isinstance(access, str) and access and isinstance(refresh, str)):
+        if not (_is_token(access) and access and _is_token(refresh)):
             return None
-        lifetime = parse_number(answer.get("expires_in"))
-        return cls(
-            access, refresh, now + lifetime if lifetime else parse_number(answer.get("expires_at")) or 0.0
-        )
+        lifetime = parse_number(answer.get("expires_in")) or 0.0
+        expires_at = now + min(lifetime, _LONGEST_LIFE) if lifetime > 0 else 0.0
+        return cls(access, refresh, expires_at or max(parse_number(answer.get("expires_at")) or 0.0, 0.0))
+
+
+def _is_token(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_TOKEN
 
 
 class TokenStore(Protocol):

@@ -23,6 +23,7 @@ OPERATING_WINDOW = 600.0  # seconds
 OPERATING_MARGIN = 0.98  # share of the limit that is used; work under way is not billed yet
 SERVER_SECONDS = 30.0  # of work in one request; the portal ends it after 60
 RESET_SLACK = 0.25  # seconds after a reset, as the two clocks differ
+_CLOCKS_DIFFER = 86_400.0  # seconds at most; a reset further off is none
 
 
 @dataclass
@@ -36,6 +37,11 @@ class _Usage:
     blocked_until: float = 0.0
     refusals: int = 0
     seconds_per_call: float = 0.0
+
+    def bound(self, latest: float) -> None:
+        """Nothing takes longer than a window, also if our own clock was put back."""
+        self.free_at = min(self.free_at, latest)
+        self.blocked_until = min(self.blocked_until, latest)
 
     @property
     def operating_per_call(self) -> float:
@@ -77,13 +83,18 @@ class Ledger:
         with self._lock:
             usage = self._methods[method.lower()]
             usage.refusals = 0
-            if seconds > 0:
-                usage.seconds_per_call = _smooth(usage.seconds_per_call, seconds / calls)
+            if seconds > 0:  # one call cannot take more than a request
+                mean = min(seconds / calls, 2 * SERVER_SECONDS)
+                usage.seconds_per_call = _smooth(usage.seconds_per_call, mean)
             if time.operating is None or time.operating_reset_at is None:
                 return
-            usage.free_at = min(time.operating_reset_at, self._clock.now() + OPERATING_WINDOW)
-            if time.operating_reset_at > usage.reset_at:  # a new window: the old sums no longer hold
-                usage.reset_at = time.operating_reset_at
+            now, reset_at = self._clock.now(), time.operating_reset_at
+            if abs(reset_at - now) > _CLOCKS_DIFFER:
+                return
+            usage.free_at = min(reset_at, now + OPERATING_WINDOW)
+            # A new window: the old sums no longer hold. Or the last one's was wrong: none is that long.
+            if reset_at > usage.reset_at or reset_at < usage.reset_at - OPERATING_WINDOW:
+                usage.reset_at = reset_at
                 usage.operating = time.operating
                 usage.baseline, usage.calls_since_baseline = time.operating, 0
                 if time.operating > 0 and usage.under_way <= calls:  # nobody else of this client was counted
@@ -105,6 +116,7 @@ class Ledger:
         with self._lock:
             usage = self._methods[method.lower()]
             now = self._clock.now()
+            usage.bound(now + OPERATING_WINDOW)
             if usage.blocked_until > now:
                 return usage.blocked_until
             if usage.free_at > now:
@@ -120,6 +132,7 @@ class Ledger:
         with self._lock:
             usage = self._methods[method.lower()]
             now = self._clock.now()
+            usage.bound(now + OPERATING_WINDOW)
             if usage.blocked_until > now:
                 return usage.blocked_until
             if usage.free_at <= now:  # the oldest part of the sum is gone; the next answer tells the rest

@@ -20,11 +20,14 @@ class Throttle:
         self._clock = clock
         self._turn = Turn(bucket, clock)
         self._not_before = 0.0
+        self._pause = 0.0
         self._first_sent_at: float | None = None
 
     def wait(self) -> float:
         """Return the seconds to wait; 0 or less means now."""
-        wait = max(self._not_before, self._slow_start()) - self._clock.now()
+        now = self._clock.now()
+        # At most what was asked for, also if the clock was put back.
+        wait = max(min(self._not_before - now, self._pause), min(self._slow_start() - now, FIRST_ANSWER))
         return wait if wait > 0 else self._turn.wait()
 
     def sent(self) -> None:
@@ -36,6 +39,7 @@ class Throttle:
     def pause(self, seconds: float) -> None:
         """Let no request be sent for some seconds."""
         self._not_before = max(self._not_before, self._clock.now() + seconds)
+        self._pause = max(self._pause, seconds)
 
     def _slow_start(self) -> float:
         """Until the first answer, only one request is in flight for a moment: the bucket may be full."""

@@ -86,8 +86,8 @@ class Setup(Site):
         """Add a record (upper-case field names) to any table and return its id.
 
         Tables: contact, company, deal, lead, quote, task, elapsed_item, user, department, call, stage_change,
-        status_change, activity, address, list_element, dialog, and dynamic_128 for a smart process of that
-        type id.
+        status_change, activity, address, list_element, dialog, signed_document, calendar_event, data_source,
+        and dynamic_128 for a smart process of that type id.
         """
         return self.state.add(table, id, fields)
 

@@ -13,10 +13,8 @@ from airflow_provider_b24.sandbox.model.errors import RestError
 
 MAX_COMMANDS = 50
 FORBIDDEN = {"batch", "download", "upload"}
-REFERENCE = re.compile(r"\$(result|next|total|error|time)(\S*)", re.IGNORECASE)
+REFERENCE = re.compile(r"\$(result|next|total|error|time)(\S*)", re.IGNORECASE | re.ASCII)
 STEP = re.compile(r"\[([^\]]+)\]")
-MISSING = ""
-"""What a reference becomes that leads nowhere: in a filter it is no condition."""
 
 Run = Callable[[str, dict[php.Key, Any]], tuple[Answer, dict[str, Any]]]
 
@@ -120,22 +118,33 @@ def _check(command: Command) -> None:
 
 
 def resolved(params: Any, results: Results) -> Any:
-    """The parameters with every reference to an earlier command replaced."""
+    """The parameters with every reference to an earlier command replaced, in keys too."""
     if isinstance(params, dict):
-        return {name: resolved(value, results) for name, value in params.items()}
-    return _dereferenced(params, results) if "$" in params else params
+        return {_name(name, results): resolved(value, results) for name, value in params.items()}
+    return _dereferenced(params, results) if isinstance(params, str) and "$" in params else params
+
+
+def _name(name: php.Key, results: Results) -> php.Key:
+    if isinstance(name, int) or "$" not in name:
+        return name
+    return php.key(php.to_text(_dereferenced(name, results)))
 
 
 def _dereferenced(text: str, results: Results) -> Any:
+    """A text with its references replaced; one that is the whole text becomes the value itself.
+
+    Inside a longer text only texts and numbers are put in, and all else leaves the text as it is.
+    """
     replaced = text
     for match in REFERENCE.finditer(text):
         steps = STEP.findall(match[2])
         if not steps:
             continue
         value = _follow(_source(match[1], results), steps)
-        if match[0] == text:
+        if match[0] == replaced:
             return value
-        replaced = replaced.replace(match[0], php.to_text(value))
+        if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            replaced = replaced.replace(match[0], php.to_text(value))
     return replaced
 
 
@@ -151,8 +160,18 @@ def _source(name: str, results: Results) -> Any:
 
 
 def _follow(value: Any, steps: list[str]) -> Any:
+    """The value at the end of a path, or the last one found where it leads nowhere or to null."""
     for step in steps:
-        value = php.item(value, php.key(step))
-        if value is None:
-            return MISSING
+        found = _at(value, step)
+        if found is None:
+            break
+        value = found
     return value
+
+
+def _at(value: Any, step: str) -> Any:
+    """PHP's ``$value[$step] ?? null``; a number picks a character of a text."""
+    if isinstance(value, str):
+        return value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+    found = php.item(value, php.key(step))
+    return php.item(value, step) if found is None else found

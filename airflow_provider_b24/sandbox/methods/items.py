@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_b24.sandbox.methods.listing import Listing
@@ -11,11 +12,13 @@ from airflow_provider_b24.sandbox.methods.records import stored_value
 from airflow_provider_b24.sandbox.methods.strict import array, parse_filter, parse_order
 from airflow_provider_b24.sandbox.model import attachments, php
 from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller
+from airflow_provider_b24.sandbox.model.columns import USER_FLAG, item_column
 from airflow_provider_b24.sandbox.model.errors import ITEM_DENIED, RestError
 from airflow_provider_b24.sandbox.model.records import Record
 from airflow_provider_b24.sandbox.model.schema import Kind
 from airflow_provider_b24.sandbox.model.state import State
 
+MAX_IMPORTED = 20
 LINKS = {"companyIds": "company", "contactIds": "contact"}
 
 
@@ -55,6 +58,28 @@ def add(state: State, call: Call) -> dict[str, Any]:
     _link(state, call, kind, record_id)
     state.events.announce(kind.name, "ADD", record_id, call.caller.user.id)
     return {"item": _item(kind, state.get(kind.name, record_id) or {}, call.caller)}
+
+
+def import_item(state: State, call: Call) -> dict[str, Any]:
+    """crm.item.import: the id of the new item."""
+    return {"item": {"id": add(state, call)["item"]["id"]}}
+
+
+def batch_import(state: State, call: Call) -> dict[str, Any]:
+    """crm.item.batchImport: at most 20 items, each with its id or its error."""
+    _required(call, "data")
+    rows = php.pairs(array(call, "data"))
+    if len(rows) > MAX_IMPORTED:
+        text = f"You can only import {MAX_IMPORTED} items at a time"
+        raise RestError(400, "MAX_IMPORT_BATCH_SIZE_EXCEEDED", text)
+    done: dict[php.Key, Any] = {}
+    for key, fields in rows:
+        one = replace(call, params=call.params | {"fields": fields if php.is_array(fields) else {}})
+        try:
+            done[key] = import_item(state, one)
+        except RestError as error:
+            done[key] = {"error": error.code, "error_description": error.text}
+    return {"items": php.to_json(done)}
 
 
 def update(state: State, call: Call) -> dict[str, Any]:
@@ -120,7 +145,7 @@ def _values(state: State, call: Call, kind: Kind, record: Record) -> Record:
         if name in LINKS:
             _check_exist(state, str(name), _ids(value))
     return {
-        kind.items[str(name)].name: stored_value(state, kind.items[str(name)], record, value)
+        kind.items[str(name)].name: stored_value(state, kind.items[str(name)], record, value, item_column)
         for name, value in php.pairs(given)
         if name in kind.items and not kind.items[str(name)].read_only and name not in LINKS
     }
@@ -157,6 +182,8 @@ def _selected(kind: Kind, record: Record, selected: list[str], caller: Caller) -
 def _value(kind: Kind, record: Record, name: str, caller: Caller) -> Any:
     field = kind.items[name]
     value = record.get(field.name)
+    if field.type == USER_FLAG and not field.multiple:
+        return "Y" if value else "N"
     if field.type == "file":
         return attachments.item_files(kind, record["ID"], field, value, caller)
     return (
@@ -198,6 +225,8 @@ METHODS = {
     "crm.item.list": Method(list_items, crm_gate=False),
     "crm.item.fields": Method(fields, crm_gate=False),
     "crm.item.add": Method(add, crm_gate=False),
+    "crm.item.import": Method(import_item, crm_gate=False),
+    "crm.item.batchimport": Method(batch_import, crm_gate=False),
     "crm.item.update": Method(update, crm_gate=False),
     "crm.item.delete": Method(delete, crm_gate=False),
 }

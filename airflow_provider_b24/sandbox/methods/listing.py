@@ -54,20 +54,25 @@ class Condition:
         return any(_same(actual, value) for value in self.values)
 
     def _contains(self, actual: Any) -> bool:
-        return php.to_text(self.values[0]).strip("%").casefold() in php.to_text(actual).casefold()
+        text = php.to_text(self.values[0]).strip("%").casefold()
+        return text in php.to_text(actual).casefold() if text else actual in ("", None)
 
 
 def parse_condition(key: php.Key, value: Any, utc_offset: float = 0.0) -> Condition | None:
     """``">=ID": 7`` and the like; no operator means equality, with a list also IN.
 
-    An empty list is no condition, nor is a comparison with an empty text, which is what a reference to a
-    missing result leaves in a batch. Times without an offset are ``utc_offset`` hours from UTC.
+    An empty list is no condition, nor is a comparison with an empty text. A flag is cast to text: true is
+    ``1``, false is empty. Times without an offset are ``utc_offset`` hours from UTC.
     """
     operator, name = split_key(key)
-    values = tuple(localized(one, utc_offset) for one in php.values(value))
-    if not values or (operator[:1] in {">", "<"} and values[0] in {"", None}):
+    values = tuple(localized(_cast(one), utc_offset) for one in php.values(value))
+    if not values or (operator[:1] in {">", "<"} and values[0] in ("", None)):
         return None
     return Condition(operator or "=", name, values)
+
+
+def _cast(value: Any) -> Any:
+    return php.to_text(value) if isinstance(value, (bool, float)) else value
 
 
 def split_key(key: php.Key) -> tuple[str, str]:
@@ -122,7 +127,7 @@ def _same(actual: Any, value: Any) -> bool:
     if isinstance(actual, str) and not is_moment(actual):
         return actual == value or actual.casefold() == php.to_text(value).casefold()
     if actual is None:
-        return value in {"", None, 0, "0"}
+        return value in ("", None, 0, "0")
     left, right = _comparable(actual, value)
     return bool(left == right)
 

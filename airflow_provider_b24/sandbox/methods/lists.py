@@ -42,7 +42,7 @@ class TableList:
     """A list method of one table: its result is the rows, or the rows under the key ``wrap``.
 
     ``by_pages`` rounds the offset down to a page of 50; ``sorted_by`` means the order comes as two
-    parameters, SORT and ORDER.
+    parameters, SORT and ORDER; ``logic`` is the key of a filter that joins its conditions by OR.
     """
 
     table: str
@@ -50,6 +50,7 @@ class TableList:
     wrap: str = ""
     by_pages: bool = True
     sorted_by: bool = False
+    logic: str = ""
 
     def run(self, state: State, call: Call) -> Answer:
         """One page."""
@@ -63,7 +64,10 @@ class TableList:
         known = self.known(state)
         start = page_start(call.start) if self.by_pages else call.start or 0
         order = _sort_and_order(call, known) if self.sorted_by else old_order(call, known)
-        group = parse_group(array_parameter(call, "filter"), known, state.behavior.utc_offset)
+        given = array_parameter(call, "filter")
+        group = parse_group(given, known, state.behavior.utc_offset)
+        if self.logic and php.to_text(php.item(given, self.logic)).upper() == "OR":
+            group = Group(group.parts, any_of=True)
         return Listing(group, order, start)
 
     def known(self, state: State) -> set[str]:
@@ -87,6 +91,51 @@ def _only(record: Record, selected: set[str]) -> Record:
     if not selected or "*" in selected:
         return record
     return {name: value for name, value in record.items() if name in selected or name == "ID"}
+
+
+def users(state: State, call: Call) -> Answer:
+    """user.get: conditions may stand at the top, but only those in FILTER count as soon as there is one."""
+    params: dict[php.Key, Any] = {str(name).upper(): value for name, value in call.params.items()}
+    given: php.Array = params["FILTER"] if php.is_array(params.get("FILTER")) else params
+    listed = TableList("user", sorted_by=True)
+    known = listed.known(state) - {"SORT", "ORDER"}
+    conditions: dict[php.Key, Any] = {str(name).upper(): value for name, value in php.pairs(given)}
+    group = parse_group(conditions, known, state.behavior.utc_offset)
+    records = state.table("user")
+    listing = Listing(group, _sort_and_order(call, listed.known(state)), page_start(call.start))
+    answer = listing.answer(records, lambda number: records.get(number) or {})
+    selected = {str(name).upper() for name in php.values(params.get("SELECT") or [])}
+    answer.result = [text_row(_only(record, selected)) for record in answer.result]
+    return answer
+
+
+def tasks(state: State, call: Call) -> Answer:
+    """tasks.task.list: ``"::LOGIC": "OR"`` makes alternatives of the conditions beside it."""
+    return TableList("task", camel_row, "tasks", by_pages=False, logic="::LOGIC").run(state, call)
+
+
+def signed_documents(state: State, call: Call) -> Answer:
+    """sign.b2e.personal.tail: ``limit``, 20 by default, and ``offset``; it counts nothing."""
+    limit = min(1000, php.to_int(call.params.get("limit")) or 20)
+    offset = max(0, php.to_int(call.params.get("offset")))
+    records = state.table("signed_document")
+    listing = Listing(Group(), (("ID", True),), offset)
+    rows = listing.answer(records, lambda number: records.get(number) or {}, limit).result
+    return Answer([{name.lower(): value for name, value in row.items()} for row in rows])
+
+
+def calendar_events(state: State, call: Call) -> Answer:
+    """calendar.event.get: everything at once, without a count."""
+    records = state.table("calendar_event")
+    return Answer([text_row(records.get(number) or {}) for number in records.ids()])
+
+
+def data_sources(state: State, call: Call) -> Answer:
+    """biconnector.source.list: pages by their number, without a count."""
+    records = state.table("data_source")
+    start = (max(1, php.to_int(call.params.get("page"))) - 1) * PAGE
+    rows = Listing(Group(), (), start).answer(records, lambda number: records.get(number) or {}).result
+    return Answer([{camel_case(name): value for name, value in row.items()} for row in rows])
 
 
 def departments(state: State, call: Call) -> Answer:
@@ -173,11 +222,10 @@ def stage_history(state: State, call: Call) -> Answer:
 HISTORIES = {1: "status_change", 2: "stage_change"}
 INVOICES = (5, 31)
 SMART = 128  # type ids of smart processes begin here
-TASK_LIST = TableList("task", camel_row, "tasks", by_pages=False)
 METHODS = {
-    "tasks.task.list": Method(TASK_LIST.run, scope="task"),
+    "tasks.task.list": Method(tasks, scope="task"),
     "task.elapseditem.getlist": Method(elapsed_items, scope="task"),
-    "user.get": Method(TableList("user", sorted_by=True).run, scope="user"),
+    "user.get": Method(users, scope="user"),
     "department.get": Method(departments, scope="department"),
     "voximplant.statistic.get": Method(TableList("call", sorted_by=True).run, scope="telephony"),
     "crm.stagehistory.list": Method(stage_history),
@@ -185,4 +233,7 @@ METHODS = {
     "crm.address.list": Method(addresses),
     "im.recent.list": Method(recent_dialogs, scope="im"),
     "lists.element.get": Method(TableList("list_element").run, scope="lists"),
+    "sign.b2e.personal.tail": Method(signed_documents, scope="sign.b2e"),
+    "calendar.event.get": Method(calendar_events, scope="calendar"),
+    "biconnector.source.list": Method(data_sources, scope="biconnector"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from airflow_provider_b24.sandbox.methods.listing import (
 from airflow_provider_b24.sandbox.methods.method import Method
 from airflow_provider_b24.sandbox.model import attachments, php
 from airflow_provider_b24.sandbox.model.calls import Answer, Call, Caller
+from airflow_provider_b24.sandbox.model.columns import old_column
 from airflow_provider_b24.sandbox.model.errors import ELEMENT_NOT_FOUND, RestError, bad_request
 from airflow_provider_b24.sandbox.model.kinds import crm_kinds
 from airflow_provider_b24.sandbox.model.records import Record
@@ -108,7 +109,8 @@ class Family:
         return {
             str(name): stored_value(state, known[name], record, value)
             for name, value in php.pairs(fields)
-            if name in known and not known[name].read_only and name not in derived
+            # PHP's isset: a null is as good as not sent.
+            if value is not None and name in known and not known[name].read_only and name not in derived
         }
 
     def _check_update(self, call: Call) -> None:
@@ -145,25 +147,15 @@ def array_parameter(call: Call, name: str) -> php.Array:
     return value if value is not None else {}
 
 
-def typed(kind: str, value: Any) -> Any:
-    """A value as the database keeps it."""
-    if isinstance(value, str) and value.strip():
-        if kind in {"integer", "user", "crm_company", "crm_contact", "crm_category", "crm_deal"}:
-            return php.to_int(value)
-        if kind in {"double", "money"}:
-            return php.to_float(value)
-    if kind == "double" and isinstance(value, int):
-        return float(value)
-    return value
-
-
-def stored_value(state: State, field: Field, record: Record, value: Any) -> Any:
+def stored_value(
+    state: State, field: Field, record: Record, value: Any, column: Callable[[str, Any], Any] = old_column
+) -> Any:
     """What the database keeps of a record's field after a write."""
     if field.type == "crm_multifield":
         return attachments.changed_lines(record["ID"], field.name, record.get(field.name), value)
     if field.type == "file":
         return attachments.uploaded(field, record.get(field.name), value, state.file_ids.__next__)
-    return typed(field.type, value)
+    return column(field.type, value)
 
 
 def _row(kind: Kind, record: Record, names: Iterable[str], caller: Caller) -> dict[str, Any]:

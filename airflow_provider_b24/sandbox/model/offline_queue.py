@@ -17,7 +17,7 @@ class OfflineEvent:
 
     id: int
     name: str
-    data: dict[str, Any]
+    data: Any
     moment: str
     message_id: str
     user_id: int = 0
@@ -60,13 +60,15 @@ class OfflineQueue:
         self._waiting: dict[str, OfflineEvent] = {}
         self._pushed = 0
 
-    def push(self, name: str, data: dict[str, Any] | None = None, user_id: int = 0) -> str:
+    def push(self, name: str, data: Any = None, user_id: int = 0) -> str:
         """
         Queue an event such as ``ONCRMCONTACTUPDATE`` with ``{"FIELDS": {"ID": 82}}``.
 
-        The same event again updates the row, unless a process has reserved it.
+        The same event again updates the row, unless a process has reserved it. ``False`` is what the portal
+        sends if it cannot read the data that it stored.
         """
-        text = json.dumps([name.upper(), data or {}], sort_keys=True)
+        data = {} if data is None else data
+        text = json.dumps([name.upper(), data], sort_keys=True)
         message_id = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
         moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds")
         with self._lock:
@@ -74,7 +76,7 @@ class OfflineQueue:
                 waiting.moment, waiting.user_id = moment, user_id
                 return message_id
             self._pushed += 1
-            row = OfflineEvent(self._pushed, name.upper(), data or {}, moment, message_id, user_id)
+            row = OfflineEvent(self._pushed, name.upper(), data, moment, message_id, user_id)
             self._rows[row.id] = self._waiting[message_id] = row
         return message_id
 

@@ -13,6 +13,8 @@ from typing import Any, TypeGuard
 from urllib.parse import unquote_plus
 
 INT_MAX = 2**63 - 1
+MAX_INPUT_VARS = 1000
+MAX_INPUT_LEVELS = 64
 NUMBER_AT_START = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)")
 INTEGER_KEY = re.compile(r"-?[1-9]\d{0,17}|0")
 
@@ -66,7 +68,17 @@ def to_text(value: Any) -> str:
         return "1" if value else ""
     if value is None:
         return ""
+    if isinstance(value, float):
+        return _float_text(value)
     return "Array" if is_array(value) else str(value)
+
+
+def _float_text(value: float) -> str:
+    """14 digits, as the setting ``precision`` has it by default: ``0.3``, ``1.0E+25``, ``-1.5E-7``."""
+    mantissa, _, exponent = f"{value:.14G}".partition("E")
+    if not exponent:
+        return mantissa
+    return f"{mantissa}{'' if '.' in mantissa else '.0'}E{int(exponent):+d}"
 
 
 def is_array(value: Any) -> TypeGuard[Array]:
@@ -111,9 +123,12 @@ def to_json(value: Any) -> Any:
 
 
 def parse_str(query: str) -> dict[Key, Any]:
-    """``parse_str``: names with brackets become nested arrays, the last value wins, ``[]`` appends."""
+    """``parse_str``: names with brackets become nested arrays, the last value wins, ``[]`` appends.
+
+    What comes after the 1,000th value, and what is nested deeper than 64 levels, is dropped.
+    """
     parsed: dict[Key, Any] = {}
-    for pair in query.split("&"):
+    for pair in [pair for pair in query.split("&") if pair][:MAX_INPUT_VARS]:
         name, _, value = pair.partition("=")
         path = name_path(name)
         if path:
@@ -121,23 +136,29 @@ def parse_str(query: str) -> dict[Key, Any]:
     return parsed
 
 
+EMPTY_INDEXES = frozenset({"", *" \t\n\r\v\f"})
+"""``[ ]`` appends, as ``[]`` does."""
+
+
 @lru_cache(maxsize=8192)
 def name_path(raw: str) -> tuple[Key | None, ...]:
     """``items[0][COMPANY_ID]`` -> ("items", 0, "COMPANY_ID"); None is ``[]``, () is no name."""
-    head, bracket, rest = unquote_plus(raw).lstrip(" ").partition("[")
+    decoded = unquote_plus(raw).partition("\0")[0]
+    head, bracket, rest = decoded.lstrip(" ").partition("[")
     name = head.replace(" ", "_").replace(".", "_")
     if not name:
         return ()
     if bracket and "]" not in rest:
         return (f"{name}_{rest}",)
-    return (key(name), *(_indexes(rest) if bracket else ()))
+    indexes = _indexes(rest) if bracket else []
+    return (key(name), *indexes) if len(indexes) <= MAX_INPUT_LEVELS else ()
 
 
 def _indexes(rest: str) -> list[Key | None]:
     found: list[Key | None] = []
     while "]" in rest:
         index, _, after = rest.partition("]")
-        found.append(key(index) if index else None)
+        found.append(None if index in EMPTY_INDEXES else key(index))
         if not after.startswith("["):
             break
         rest = after[1:]

@@ -298,3 +298,27 @@ def dialog(record_id: int, seed: int = 0) -> Sample:
         "COUNTER": 0,
         "PINNED": False,
     }
+
+
+def signed_document(record_id: int, seed: int = 0) -> Sample:
+    """A document that was signed."""
+    return {
+        "TITLE": f"{SUBJECTS[(record_id + seed) % len(SUBJECTS)]}, document {record_id}",
+        "SIGNED_DATE": moment(record_id),
+    }
+
+
+def calendar_event(record_id: int, seed: int = 0) -> Sample:
+    """An entry of a calendar."""
+    return {
+        "NAME": f"{SUBJECTS[(record_id + seed) % len(SUBJECTS)]}, event {record_id}",
+        "CAL_TYPE": "user",
+        "OWNER_ID": 1,
+        "DATE_FROM": moment(record_id),
+        "DATE_TO": moment(record_id + 30),
+    }
+
+
+def data_source(record_id: int, seed: int = 0) -> Sample:
+    """A source of the analytics hub."""
+    return {"TITLE": f"Source {record_id + seed}", "ACTIVE": True, "DATE_CREATE": moment(record_id)}

@@ -37,6 +37,9 @@ SAMPLES: dict[str, Callable[[int, int], Record]] = {
     "address": samples.address,
     "list_element": samples.list_element,
     "dialog": samples.dialog,
+    "signed_document": samples.signed_document,
+    "calendar_event": samples.calendar_event,
+    "data_source": samples.data_source,
 }
 DEFAULTS = {
     "contact": people.CONTACT_DEFAULTS,

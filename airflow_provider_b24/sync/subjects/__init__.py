@@ -1,0 +1,1 @@
+"""What a sync can be about; each module implements ``sync.subject.Subject``."""
