@@ -54,7 +54,11 @@ def on_this_machine() -> Path:
     :raises Bitrix24ConfigError: it cannot be made, or is somebody else's.
     """
     try:
-        return own_folder(own_folder() / FOLDER)
+        folder = own_folder() / FOLDER
+        # Nobody else enters the folder around it, so its own mode does not count: a load that ends deletes
+        # the empty folder, and one that runs beside it makes it again with the next piece that it writes.
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
     except OSError as error:
         raise Bitrix24ConfigError(
             f"rows cannot be kept in the temporary directory of this machine: {error.strerror or error}. "

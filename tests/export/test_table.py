@@ -181,6 +181,13 @@ def test_all_rows_are_deleted_only_if_that_is_said(write, read):
     assert read(columns=COLUMNS[:2]) == {}
 
 
+def test_a_few_rows_may_all_be_replaced_by_others(write, read):
+    write([(number, "old") for number in range(1, 11)], columns=COLUMNS[:2])
+    result = write([(50, "new")], columns=COLUMNS[:2], keep_ids=lambda: iter([50]))
+    assert (result.written, result.deleted) == (1, 10)
+    assert read(columns=COLUMNS[:2]) == {50: (50, "new")}
+
+
 def test_a_row_without_an_id_is_not_of_the_list(write, database):  # noqa: F811
     database.execute(
         "CREATE TABLE deals (id BIGINT UNIQUE, title VARCHAR(20))", "INSERT INTO deals VALUES (NULL, 'x')"

@@ -16,8 +16,9 @@ DEALS = {"entityTypeId": 2}
 
 
 @pytest.fixture
-def load(portal, bitrix24_conn, airflow_console, monkeypatch):
+def load(portal, bitrix24_conn, airflow_console, monkeypatch, tmp_path):
     """Set the connection of the warehouse, and load deals into it."""
+    monkeypatch.setenv("AIRFLOW__BITRIX24__SCRATCH_PATH", str(tmp_path / "scratch"))
     portal.add_generated(deal=120)
 
     def load(connection, table="deals", **options):

@@ -110,12 +110,15 @@ def _normal(column: PlannedColumn, value: Any) -> Any:
     return value
 
 
-def find_missing(connection: Connection, plan: Plan, table: sa.Table, ids: Iterable[int]) -> list[Any]:
-    """Return the ids of a table's rows that are not in a list, as the table has them."""
+def find_missing(
+    connection: Connection, plan: Plan, table: sa.Table, ids: Iterable[int]
+) -> tuple[list[Any], int]:
+    """Return the ids of rows that are not in a list, as the table has them, and the length of the list."""
     key = table.c[plan.key.name]
     listed = array("q", ids)  # 8 bytes each; they ascend
     rows = connection.execute(sa.select(key).where(key.is_not(None)))
-    return [value for (value,) in rows if not _contains(listed, _number(value))]
+    missing = [value for (value,) in rows if not _contains(listed, _number(value))]
+    return missing, len(listed)
 
 
 def _contains(listed: Sequence[int], number: int | None) -> bool:

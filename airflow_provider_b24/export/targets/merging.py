@@ -180,11 +180,12 @@ def _delete(
     if load.keep_ids is None:
         return 0
     if ids is None:
-        missing = chunks.find_missing(connection, plan, table, load.keep_ids())
-        check_max_deleted(len(missing), before, load.max_deleted)
+        missing, listed = chunks.find_missing(connection, plan, table, load.keep_ids())
+        check_max_deleted(len(missing), before, load.max_deleted, listed)
         return chunks.delete_rows(connection, plan, table, missing)
     count = staging.count_missing(connection, plan, table, ids)
-    check_max_deleted(count, before, load.max_deleted)
+    listed = int(connection.execute(sa.select(sa.func.count()).select_from(ids)).scalar() or 0)
+    check_max_deleted(count, before, load.max_deleted, listed)
     return staging.delete_missing(connection, plan, table, ids) if count else 0
 
 
