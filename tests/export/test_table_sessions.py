@@ -146,6 +146,28 @@ def kill_others(server):
             server.execute(f"KILL {row[0]}")
 
 
+def test_a_server_that_ends_idle_transactions_does_not_end_a_load(server):
+    """Reading rows back from their files takes time too."""
+    if server.is_mariadb:
+        server.execute("SET GLOBAL idle_transaction_timeout = 1", "SET GLOBAL wait_timeout = 1")
+    else:
+        server.execute("ALTER ROLE tests SET idle_in_transaction_session_timeout = 1000")
+
+    def rows():
+        yield [(1, "a")]
+        time.sleep(2.5)
+        yield [(2, "b")]
+
+    try:
+        result = write_table(server.target(), COLUMNS, "id", rows, log=lambda line: None)
+    finally:
+        if server.is_mariadb:
+            server.execute("SET GLOBAL idle_transaction_timeout = 0", "SET GLOBAL wait_timeout = 28800")
+        else:
+            server.execute("ALTER ROLE tests RESET idle_in_transaction_session_timeout")
+    assert result.written == 2
+
+
 def test_a_server_that_does_not_answer_is_a_temporary_error(server):
     ports = {"port": 1} if server.is_mariadb else {"more": " port=1"}
     for action in (check_target, lambda target, key: write(target, [])):

@@ -12,6 +12,7 @@ from airflow_provider_b24.errors import Bitrix24TableError
 from airflow_provider_b24.rest.redaction import redact
 
 _LONGEST_TEXT = 300
+_SHORTEST_SECRET = 4  # a shorter one is part of ordinary words
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,7 @@ def table_error(
     """
     kind = find_kind(error)
     original = getattr(error, "orig", None) or error
-    text = redact(_first_line(original), *secrets)
+    text = redact(_first_line(original), *[one for one in secrets if len(one) >= _SHORTEST_SECRET])
     what = f"{doing}: {kind.what}" if doing else kind.what
     return Bitrix24TableError(
         f"table {table}: {what}" + (f" ({text})" if text else ""),

@@ -23,8 +23,12 @@ MYSQL = ("mysql", "mariadb")
 TESTED = ("postgresql", "sqlite", "duckdb", *MYSQL)  # the others get generic statements
 # Explicit levels also switch off the autocommit that a connection was opened with.
 _ISOLATION = {"postgresql": "READ COMMITTED", **dict.fromkeys(MYSQL, "REPEATABLE READ")}
-# A table may have more columns than would fit a row if every text were long; a row that is too long fails.
-_WIDE_TABLES = "SET SESSION innodb_strict_mode = OFF"
+_LONGEST_PAUSE = 600  # seconds between two statements, while rows are read from files; nothing is locked then
+_OPTIONAL = (  # not every server of MySQL's kind has these, or lets every user set them
+    # A table may have more columns than would fit if every text were long; a row that is too long fails.
+    "SET SESSION innodb_strict_mode = OFF",
+    f"SET SESSION idle_transaction_timeout = {_LONGEST_PAUSE}",
+)
 _duckdb = threading.Lock()  # one process at a time writes to a DuckDB file, so this is between its threads
 
 
@@ -75,8 +79,11 @@ class Session:
         if self.dialect == "sqlite":
             self.connection.exec_driver_sql("BEGIN IMMEDIATE" if for_writing else "BEGIN")
         elif self.dialect == "postgresql":
-            milliseconds = str(round(self.lock_timeout * 1000))
-            self.connection.execute(sa.select(sa.func.set_config("lock_timeout", milliseconds, True)))
+            waits = {"lock_timeout": self.lock_timeout, "idle_in_transaction_session_timeout": _LONGEST_PAUSE}
+            settings = [
+                sa.func.set_config(name, str(round(wait * 1000)), True) for name, wait in waits.items()
+            ]
+            self.connection.execute(sa.select(*settings))
 
     @contextmanager
     def lock_around(self, schema: str | None, table: str) -> Iterator[None]:
@@ -152,9 +159,9 @@ def open_session(connection: Connection, lock_timeout: float) -> Session:
     for setting in _settings(dialect, lock_timeout):
         with _driver_cursor(driver) as cursor:
             cursor.execute(setting)
-    if dialect == "mysql":
-        with suppress(Exception), _driver_cursor(driver) as cursor:  # newer servers ask for a right
-            cursor.execute(_WIDE_TABLES)
+    for setting in _OPTIONAL if dialect == "mysql" else ():
+        with suppress(Exception), _driver_cursor(driver) as cursor:
+            cursor.execute(setting)
     return Session(connection, dialect, lock_timeout)
 
 
@@ -175,6 +182,7 @@ def _settings(dialect: str, lock_timeout: float) -> list[str]:
             # Not strict, MySQL cuts what does not fit. TIMESTAMP columns are read and written in this zone.
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'",
             f"SET SESSION innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}",
+            f"SET SESSION wait_timeout = {_LONGEST_PAUSE}",
         ]
     if dialect == "sqlite":
         return [f"PRAGMA busy_timeout = {round(lock_timeout * 1000)}"]
