@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 HAS_SENTRY = find_spec("sentry_sdk") is not None
-HAS_OPEN_TELEMETRY = find_spec("opentelemetry") is not None and all(
-    find_spec(f"opentelemetry.instrumentation.{name}") for name in ("requests", "urllib3")
+HAS_OPEN_TELEMETRY = (
+    find_spec("opentelemetry") is not None
+    and find_spec("opentelemetry.instrumentation") is not None
+    and all(find_spec(f"opentelemetry.instrumentation.{name}") for name in ("requests", "urllib3"))
 )
 
 
