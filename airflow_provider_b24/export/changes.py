@@ -59,7 +59,7 @@ def read_changes(
     if since is None:
         polled.check(client, found["until"])
         return found
-    begin = _begin(since, until, stored_in)
+    begin = _begin(since, until, warn, stored_in)
     if begin >= until:  # no second has passed: a change in it could not be told from one of the last span
         return found | {"until": since}
     known = set()
@@ -230,11 +230,11 @@ def _portal_time(client: Client, warn: Warn) -> datetime:
     return moment
 
 
-def _begin(since: str, until: datetime, stored_in: str) -> datetime:
+def _begin(since: str, until: datetime, warn: Warn, stored_in: str) -> datetime:
     """
     Return the time at which a span begins.
 
-    :raises Bitrix24InputError: it is not a time, or so late that a clock must have been wrong.
+    :raises Bitrix24InputError: it is not a time.
     """
     begin = _parse(since)
     advice = "To begin with the present, delete it."
@@ -243,10 +243,10 @@ def _begin(since: str, until: datetime, stored_in: str) -> datetime:
             f"{stored_in} must be an ISO 8601 time with an offset, got {shown(since)}", advice=advice
         )
     if begin - until > timedelta(seconds=2 * APART):
-        raise Bitrix24InputError(
-            f"{stored_in} is {since}, later than the portal's time {until.isoformat()}: "
-            "a clock was wrong, and nothing is read until then",
-            advice=advice,
+        warn(
+            "future",
+            f"{stored_in} is {since}, later than the portal's time {until.isoformat()}: a clock was wrong, "
+            f"and nothing is read until then. {advice}",
         )
     return begin
 

@@ -236,11 +236,27 @@ def test_a_span_shorter_than_a_second_is_not_read(seconds):
     assert portal.requests == 1
 
 
-@pytest.mark.parametrize("since", ["yesterday", "2026-11-20", "2026-11-20T09:50:00", "", at(-60)])
+@pytest.mark.parametrize("since", ["yesterday", "2026-11-20", "2026-11-20T09:50:00", ""])
 def test_a_span_that_cannot_begin_there_is_an_error_that_says_where_it_is_stored(since):
     with pytest.raises(Bitrix24InputError, match="the Variable x") as caught:
         poll(ListPortal([]), since, stored_in="the Variable x")
     assert "delete it" in caught.value.advice
+
+
+def test_a_span_that_begins_in_the_future_waits_for_it_with_a_warning():
+    """A clock that was an hour behind for one poll does not end a watcher."""
+    warnings = []
+    found = poll(
+        ListPortal(rows(5)),
+        at(-60),
+        stored_in="the Variable x",
+        warn=lambda *warning: warnings.append(warning),
+    )
+    assert (found["until"], found["count"]) == (at(-60), 0)
+    ((kind, text),) = warnings
+    assert kind == "future"
+    assert "the Variable x is" in text
+    assert "delete it" in text
 
 
 @pytest.mark.parametrize("time", [None, "", "soon", "2026-11-20", "2026-11-20T10:00:00", 7, ["x"]])
