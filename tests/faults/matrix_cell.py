@@ -74,7 +74,7 @@ def attempt(world: World, path: Path) -> Try:
             one.error = error
             world.say(error)
         except RunawayError:
-            one.foreign = "sends requests for ever"
+            one.foreign = "sends requests forever"
         except Exception as error:  # noqa: BLE001 - any other is a finding, unless the worker is at fault
             one.error, one.retried = error, isinstance(error, OSError)
             one.foreign = f"raises {type(error).__name__}: {error}"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What a client can know.
 # "not sent" and "limit": the portal did not run it. "wait": the same, and the portal dictates how long.
 # "lost": the portal may have run it. "failed": the portal says that it failed at it.
-# "rejected": it will be so for ever. "delivered": late or odd, but true. "local": the worker is at fault.
+# "rejected": it will be so forever. "delivered": late or odd, but true. "local": the worker is at fault.
 Kind = Literal[
     "not sent", "limit", "wait", "lost", "failed", "rejected", "too large", "expired", "delivered", "local"
 ]

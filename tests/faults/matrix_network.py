@@ -41,8 +41,8 @@ SCHEDULES = [
     Schedule("once, second request", lambda number, seconds: number == 2, ends=True),
     Schedule("every third", lambda number, seconds: number % 3 == 0, ends=True),
     Schedule("for ten seconds", lambda number, seconds: seconds < 10, ends=True),
-    Schedule("for ever", lambda number, seconds: True, ends=False),
-    Schedule("for ever, from the second", lambda number, seconds: number > 1, ends=False),
+    Schedule("forever", lambda number, seconds: True, ends=False),
+    Schedule("forever, from the second", lambda number, seconds: number > 1, ends=False),
 ]
 
 
