@@ -18,7 +18,7 @@ FAULTS = [
 
 
 def make_portal(contacts: int, forbidden: Iterable[int] = (), latency: float = 0.0) -> Portal:
-    """A portal with contacts 1..N and companies 1..50, some of the contacts out of reach for ever."""
+    """A portal with contacts 1..N and companies 1..50, some of the contacts out of reach forever."""
     portal = Portal()
     portal.add_webhook(1, CODE)
     portal.add_generated(contacts=contacts, companies=50)

@@ -1,4 +1,4 @@
-"""Ten thousand contacts, fifty of them out of reach for ever, over a network that fails every 7th time."""
+"""Ten thousand contacts, fifty of them out of reach forever, over a network that fails every 7th time."""
 
 import pytest
 

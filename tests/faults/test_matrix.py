@@ -116,4 +116,4 @@ def test_the_judge_notices_a_client_that_never_stops(airflow_console):
         while True:
             one.read("profile")
 
-    assert "requests for ever" in judged(insist)
+    assert "requests forever" in judged(insist)

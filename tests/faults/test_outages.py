@@ -1,4 +1,4 @@
-"""A portal that stays away longer than patience lasts, or refuses for ever: the run ends and can go on."""
+"""A portal that stays away longer than patience lasts, or refuses forever: the run ends and can go on."""
 
 import pytest
 
